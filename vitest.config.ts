@@ -1,0 +1,30 @@
+import { defineConfig } from 'vitest/config';
+
+// Workspace packages are tested from source (the `source` condition); processes that tests spawn run from dist,
+// which `npm test` builds first.
+const shared = {
+  resolve: { conditions: ['source'] },
+  ssr: { resolve: { conditions: ['source'] } },
+};
+
+const project = (name: string, include: string[], test: Record<string, unknown> = {}) => ({
+  ...shared,
+  test: { name, include, environment: 'node', ...test },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', ['{schemas,client,producers,gateway,deploy,test}/**/src/**/*.test.ts', 'test/kit/**/*.test.ts'], {
+        exclude: ['**/*.property.test.ts', '**/node_modules/**', '**/dist/**'],
+      }),
+      project('property', ['{schemas,client,producers,gateway}/src/**/*.property.test.ts']),
+      project('e2e', ['test/e2e/**/*.e2e.test.ts'], { testTimeout: 30_000, hookTimeout: 60_000 }),
+      project('chaos', ['test/chaos/**/*.chaos.test.ts'], {
+        testTimeout: 180_000,
+        hookTimeout: 60_000,
+        fileParallelism: false,
+      }),
+    ],
+  },
+});
