@@ -1,1 +1,23 @@
-export {};
+// The public door of the contracts package: re-exports only.
+export * from './version.ts';
+export * from './result.ts';
+export * from './codes.ts';
+export * from './position.ts';
+export * from './up.ts';
+export * from './down.ts';
+export * from './codec.ts';
+export * from './up-parser.ts';
+export * from './event-frame.ts';
+export * from './msgpack-scan.ts';
+export * from './json-scan.ts';
+export * from './utf8.ts';
+export { FirstEvents, type StreamRefs } from './frames/fields.ts';
+export type { Auth, Hello, TokenExpiring, Welcome } from './frames/hello.ts';
+export type { Live, Reset, Subscribe, Subscribed, Unsubscribe, Unsubscribed } from './frames/subscribe.ts';
+export type { Event } from './frames/event.ts';
+export type { Drain, ErrorFrame, OkReply, Ping, Pong } from './frames/control.ts';
+export * from './catalogue/define.ts';
+export * from './catalogue/compile.ts';
+export * from './catalogue/subject.ts';
+export * from './rez/catalogue.ts';
+export { ORDER_STATUSES } from './rez/order.ts';

@@ -1,0 +1,99 @@
+// Frames <-> bytes, for both encodings. A message is one or more frames back to back (msgpack) or one a line (JSON).
+// Never throws on input: what a peer sends comes back as a Result.
+import { Packr, Unpackr } from 'msgpackr';
+import { DOWN_FRAMES, type DownFrame } from './down.ts';
+import { event, type Event } from './frames/event.ts';
+import { fromWire, toWire, type FrameDefinition } from './frames/frame.ts';
+import { isShallowJson } from './json-scan.ts';
+import { MAX_DEPTH, scanMsgpack } from './msgpack-scan.ts';
+import { fail, ok, type Result } from './result.ts';
+import { UP_FRAMES, type UpFrame } from './up.ts';
+import type { Encoding } from './version.ts';
+
+// Plain maps, no msgpackr records (an extension other languages do not read); 64-bit integers become numbers, exact up
+// to 2^53, which covers sequences and milliseconds.
+const packr = new Packr({ useRecords: false, int64AsType: 'number', moreTypes: false });
+const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number', mapsAsObjects: true });
+const text = new TextEncoder();
+const strictText = new TextDecoder('utf-8', { fatal: true });
+
+const byKind = new Map<string, FrameDefinition>([...UP_FRAMES, ...DOWN_FRAMES].map((frame) => [frame.kind, frame]));
+const downByCode = new Map<number, FrameDefinition>(DOWN_FRAMES.map((frame) => [frame.code, frame]));
+
+/** Bytes of one value in msgpack, as events travel. The result is the caller's to keep. */
+export const packValue = (value: unknown): Uint8Array => packr.pack(value) as Uint8Array;
+
+/** The value of bytes that `scanMsgpack` has accepted. Throws on others. */
+export const unpackValue = (bytes: Uint8Array): unknown =>
+  unpackr.unpack(bytes as Parameters<typeof unpackr.unpack>[0]);
+
+/** Bytes of one frame. JSON frames end in a newline, so that frames of either encoding may simply be joined. */
+export const encodeFrame = (frame: UpFrame | DownFrame, encoding: Encoding): Uint8Array => {
+  const definition = byKind.get(frame.kind)!;
+  const wire = toWire(definition, frame as unknown as Record<string, unknown>);
+  return encoding === 'msgpack' ? packValue(wire) : text.encode(`${JSON.stringify(wire)}\n`);
+};
+
+/**
+ * Splits a message into the wire arrays of its frames and decodes them. `bad_frame` if any byte of it is not well
+ * formed: nesting deeper than 32, invalid UTF-8, unknown extensions, trailing bytes, or an element that is no frame.
+ */
+export const decodeWire = (
+  message: Uint8Array | string,
+  encoding: Encoding,
+): Result<readonly (readonly unknown[])[], 'bad_frame'> => {
+  try {
+    const frames = encoding === 'msgpack' ? splitMsgpack(toBytes(message)) : splitJson(message);
+    return frames !== undefined && frames.every(isFrame) ? ok(frames) : fail('bad_frame');
+  } catch {
+    // JSON.parse, TextDecoder and msgpackr throw on what the scans let through; to the caller it is all the same.
+    return fail('bad_frame');
+  }
+};
+
+/** Frames that a gateway sent. The gateway is trusted to keep its own schema; unknown kinds of a newer one are skipped. */
+export const decodeDown = (message: Uint8Array | string, encoding: Encoding): Result<DownFrame[], 'bad_frame'> => {
+  const decoded = decodeWire(message, encoding);
+  if (!decoded.ok) return decoded;
+  const frames: DownFrame[] = [];
+  for (const wire of decoded.value) {
+    if (wire[0] === event.code) frames.push(toEvent(wire));
+    else {
+      const definition = downByCode.get(wire[0] as number);
+      if (definition) frames.push(fromWire(definition, wire) as unknown as DownFrame);
+    }
+  }
+  return ok(frames);
+};
+
+const toEvent = (wire: readonly unknown[]): Event => ({
+  kind: 'event',
+  ref: wire[1] as number,
+  sequence: wire[2] as number,
+  timeMs: wire[3] as number,
+  type: wire[4] as string,
+  data: wire[5],
+});
+
+const isFrame = (value: unknown): value is readonly unknown[] => Array.isArray(value) && typeof value[0] === 'number';
+
+const toBytes = (message: Uint8Array | string): Uint8Array =>
+  typeof message === 'string' ? text.encode(message) : message;
+
+const splitMsgpack = (bytes: Uint8Array): unknown[][] | undefined => {
+  const frames: unknown[][] = [];
+  for (let offset = 0; offset < bytes.length;) {
+    const end = scanMsgpack(bytes, offset, bytes.length, MAX_DEPTH);
+    if (end < 0) return undefined;
+    frames.push(unpackValue(bytes.subarray(offset, end)) as unknown[]);
+    offset = end;
+  }
+  return frames.length > 0 ? frames : undefined;
+};
+
+const splitJson = (message: Uint8Array | string): unknown[][] | undefined => {
+  if (!isShallowJson(toBytes(message), MAX_DEPTH)) return undefined;
+  const lines = (typeof message === 'string' ? message : strictText.decode(message)).split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  return lines.length > 0 ? lines.map((line) => JSON.parse(line) as unknown[]) : undefined;
+};
