@@ -1,27 +1,17 @@
-// Tokens -> principals. Owns jose; knows neither sockets nor the catalogue's channels.
-import {
-  createRemoteJWKSet,
-  customFetch,
-  errors,
-  jwtVerify,
-  type CryptoKey,
-  type FlattenedJWSInput,
-  type JWTHeaderParameters,
-  type JWTPayload,
-  type JWTVerifyOptions,
-} from 'jose';
+// Tokens -> principals. Owns jose (remote key sets); knows neither sockets nor the catalogue's channels.
+import { KeyObject } from 'node:crypto';
+import { createRemoteJWKSet, customFetch, errors, type CryptoKey, type RemoteJWKSet } from 'jose';
 import { encodeSubject, fail, ok, parseSubjectToken, type Result, type SubjectEncoding } from '@sluice/schemas';
 import type { Clock } from '../operations/clock.ts';
-import type { VerificationKey } from './keys.ts';
+import { algorithmsOf, type VerificationKey } from './keys.ts';
 import type { Principal } from './permission.ts';
+import { isSignatureValid } from './signature.ts';
+import { checkClaims, parseToken, type ClaimRules, type JsonObject, type Token } from './token.ts';
 
 export type AuthFault = 'token_missing' | 'token_invalid' | 'token_expired' | 'auth_unavailable';
 
-export interface AuthOptions {
+export interface AuthOptions extends ClaimRules {
   readonly key: VerificationKey;
-  readonly issuer?: readonly string[];
-  readonly audience?: readonly string[];
-  readonly clockToleranceMs: number;
   readonly maxTokenBytes: number;
   readonly subjectEncoding: SubjectEncoding;
   /** The catalogue's: where the role is found. */
@@ -44,57 +34,73 @@ export interface Authenticator {
 /** After a failed fetch of the key set: how long everybody is told so at once instead of fetching again. */
 const JWKS_RETRY_MS = 1_000;
 
-class KeysUnavailable extends Error {
-  override readonly name = 'KeysUnavailable';
-}
-
-type KeyLookup = (header: JWTHeaderParameters, token: FlattenedJWSInput) => Promise<CryptoKey>;
+/** Is the token's signature one of a key that we trust? */
+type SignatureCheck = (token: Token) => Promise<Result<void, 'token_invalid' | 'auth_unavailable'>>;
 
 export const createAuthenticator = (options: AuthOptions, clock: Pick<Clock, 'now'>): Authenticator => {
-  const { key, issuer, audience, maxTokenBytes, clockToleranceMs } = options;
-  const verifyOptions = {
-    algorithms: [...key.algorithms],
-    requiredClaims: ['sub'],
-    clockTolerance: clockToleranceMs / 1_000,
-    ...(issuer && { issuer: [...issuer] }),
-    ...(audience && { audience: [...audience] }),
-  } satisfies JWTVerifyOptions;
-  const check = key.kind === 'jwks' ? remoteVerifier(key.url, options.jwks, clock) : fixedVerifier(key);
+  const { key, maxTokenBytes } = options;
+  const checkSignature = key.kind === 'jwks' ? remoteCheck(key.url, options.jwks, clock) : localCheck(key.key);
 
-  const verify = async (token: string | undefined): Promise<Result<Principal, AuthFault>> => {
-    if (token === undefined || token === '') return fail('token_missing');
+  const verify = async (text: string | undefined): Promise<Result<Principal, AuthFault>> => {
+    if (text === undefined || text === '') return fail('token_missing');
     // Characters are bytes in a well-formed token, and a longer one is refused either way.
-    if (token.length > maxTokenBytes) return fail('token_invalid');
-    try {
-      return toPrincipal(await check(token, { ...verifyOptions, currentDate: new Date(clock.now()) }), options);
-    } catch (error) {
-      if (error instanceof errors.JWTExpired) return fail('token_expired');
-      if (error instanceof KeysUnavailable) return fail('auth_unavailable');
-      return fail('token_invalid');
-    }
+    if (text.length > maxTokenBytes) return fail('token_invalid');
+    const token = parseToken(text);
+    // The kind of our key decides which algorithms there are, never the token.
+    if (!token.ok || !key.algorithms.includes(token.value.header.alg)) return fail('token_invalid');
+    const signed = await checkSignature(token.value);
+    if (!signed.ok) return signed;
+    const current = checkClaims(token.value.payload, options, clock.now());
+    return current.ok ? toPrincipal(token.value.payload, options) : current;
   };
   return { verify };
 };
 
-type Verifier = (token: string, options: JWTVerifyOptions) => Promise<JWTPayload>;
+const verdict = (isValid: boolean): Result<void, 'token_invalid'> => (isValid ? ok(undefined) : fail('token_invalid'));
 
-const fixedVerifier =
-  ({ key }: Exclude<VerificationKey, { kind: 'jwks' }>): Verifier =>
-  async (token, options) =>
-    (await jwtVerify(token, key, options)).payload;
+const localCheck =
+  (key: KeyObject): SignatureCheck =>
+  async ({ header, signed, signature }) =>
+    verdict(isSignatureValid(header.alg, key, signed, signature));
 
-const remoteVerifier = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'now'>): Verifier => {
+const remoteCheck = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'now'>): SignatureCheck => {
+  const keySet = fetchKeySet(url, jwks, clock);
+  // jose hands out the same CryptoKey until the set changes.
+  const converted = new WeakMap<CryptoKey, KeyObject>();
+  const isSignedBy = (candidate: CryptoKey, { header, signed, signature }: Token): boolean => {
+    let key = converted.get(candidate);
+    if (!key) converted.set(candidate, (key = KeyObject.from(candidate)));
+    return algorithmsOf(key).includes(header.alg) && isSignatureValid(header.alg, key, signed, signature);
+  };
+
+  return async (token) => {
+    try {
+      return verdict(isSignedBy(await keySet(token.header), token));
+    } catch (error) {
+      if (error instanceof errors.JWKSMultipleMatchingKeys) {
+        // A token without `kid` while several keys fit, as during a rotation: any of them may have signed it.
+        for await (const candidate of error) if (isSignedBy(candidate, token)) return ok(undefined);
+        return fail('token_invalid');
+      }
+      // What jose says about the token's own key is the token's fault; all else (network, status, a set that is none)
+      // is not.
+      const isTokens = error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JOSENotSupported;
+      return fail(isTokens ? 'token_invalid' : 'auth_unavailable');
+    }
+  };
+};
+
+const fetchKeySet = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'now'>): RemoteJWKSet => {
   let failedAtMs = Number.NEGATIVE_INFINITY;
-  const keySet = createRemoteJWKSet(url, {
+  return createRemoteJWKSet(url, {
     timeoutDuration: jwks.timeoutMs,
     cooldownDuration: jwks.cooldownMs,
     cacheMaxAge: jwks.maxAgeMs,
     [customFetch]: async (address, init) => {
-      if (clock.now() - failedAtMs < JWKS_RETRY_MS)
-        throw new KeysUnavailable('the key set failed to load a moment ago');
+      if (clock.now() - failedAtMs < JWKS_RETRY_MS) throw new Error('the key set failed to load a moment ago');
       try {
         const response = await fetch(address, init);
-        if (response.status !== 200) throw new KeysUnavailable(`the key set answered ${response.status}`);
+        if (response.status !== 200) throw new Error(`the key set answered ${response.status}`);
         return response;
       } catch (error) {
         failedAtMs = clock.now();
@@ -102,52 +108,28 @@ const remoteVerifier = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 
       }
     },
   });
-  // What jose says about the token's own key stays; everything else (network, status, a set that is none) is not the
-  // token's fault.
-  const lookup: KeyLookup = async (header, token) => {
-    try {
-      return await keySet(header, token);
-    } catch (error) {
-      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
-      if (error instanceof errors.JOSENotSupported) throw error;
-      throw new KeysUnavailable('the key set cannot be loaded', { cause: error });
-    }
-  };
-  return async (token, options) => {
-    try {
-      return (await jwtVerify(token, lookup, options)).payload;
-    } catch (error) {
-      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-      // A token without `kid` while several keys fit, as during a rotation: any of them may have signed it.
-      for await (const candidate of error) {
-        try {
-          return (await jwtVerify(token, candidate, options)).payload;
-        } catch (failure) {
-          if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure;
-        }
-      }
-      throw new errors.JWSSignatureVerificationFailed();
-    }
-  };
 };
 
-const toPrincipal = (payload: JWTPayload, options: AuthOptions): Result<Principal, 'token_invalid'> => {
+/** The payload of a verified token, reduced to what a connection needs. */
+const toPrincipal = (payload: JsonObject, options: AuthOptions): Result<Principal, 'token_invalid'> => {
   const spell = options.subjectEncoding === 'percent' ? encodeClaim : (value: unknown): unknown => value;
-  const subject = parseSubjectToken(spell(payload.sub));
+  const subject = parseSubjectToken(spell(payload['sub']));
   const role = roleOf(payload, options.role);
   if (!subject.ok || role === undefined) return fail('token_invalid');
-  const claims: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  for (const name of options.claims) if (Object.hasOwn(payload, name)) claims[name] = spell(payload[name]);
+  const kept = [...options.claims].filter((name) => Object.hasOwn(payload, name));
+  const claims = Object.fromEntries(kept.map((name) => [name, spell(payload[name])]));
+  const { exp } = payload;
   return ok({
     subject: subject.value,
     role,
     claims,
-    ...(payload.exp !== undefined && { expiresAtMs: payload.exp * 1_000 }),
+    // The tolerance is granted to the open connection too: it would else be closed in the moment it was accepted.
+    ...(typeof exp === 'number' && { expiresAtMs: exp * 1_000 + options.clockToleranceMs }),
   });
 };
 
 /** A role that is there but is no text must not count as absent: absent means the fallback's rights. */
-const roleOf = (payload: JWTPayload, { claim, fallback }: AuthOptions['role']): string | undefined => {
+const roleOf = (payload: JsonObject, { claim, fallback }: AuthOptions['role']): string | undefined => {
   const role = Object.hasOwn(payload, claim) ? payload[claim] : undefined;
   if (role === undefined || role === null) return fallback;
   return typeof role === 'string' ? role : undefined;

@@ -9,10 +9,13 @@ export type VerificationKey =
   | { readonly kind: 'jwks'; readonly url: URL; readonly algorithms: readonly string[] };
 
 const HS = ['HS256', 'HS384', 'HS512'];
-const RS = ['RS256', 'RS384', 'RS512'];
-const PS = ['PS256', 'PS384', 'PS512'];
+const RSA = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const EDWARDS = ['EdDSA', 'Ed25519'];
-const BY_CURVE: Readonly<Record<string, string>> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' };
+const BY_CURVE: Readonly<Record<string, readonly string[]>> = {
+  prime256v1: ['ES256'],
+  secp384r1: ['ES384'],
+  secp521r1: ['ES512'],
+};
 /** RFC 7518, 3.2: as long as the hash of HS256. */
 const MIN_SECRET_BYTES = 32;
 /** RFC 7518, 3.3. */
@@ -34,7 +37,7 @@ export const parsePublicKey = (text: string): Result<VerificationKey, string> =>
   let declared: unknown;
   try {
     if (text.trimStart().startsWith('{')) {
-      const jwk = JSON.parse(text) as Record<string, unknown>;
+      const jwk: Record<string, unknown> = JSON.parse(text);
       if (jwk['kty'] === 'oct') return fail('is a shared secret (kty oct): give it as the token secret');
       if ('d' in jwk) return fail('is a private key: give the public one');
       if (jwk['use'] !== undefined && jwk['use'] !== 'sig') return fail('is a key for encryption (use is not sig)');
@@ -46,9 +49,11 @@ export const parsePublicKey = (text: string): Result<VerificationKey, string> =>
     return fail('is neither a PEM public key nor a JWK');
   }
   const algorithms = algorithmsOf(key);
-  if (algorithms.length === 0) return fail(`is of an unsupported type (${key.asymmetricKeyType ?? 'unknown'})`);
-  const bits = key.asymmetricKeyDetails?.modulusLength;
-  if (bits !== undefined && bits < MIN_RSA_BITS) return fail(`has ${bits} bits, at least ${MIN_RSA_BITS} are needed`);
+  if (algorithms.length === 0) {
+    const bits = key.asymmetricKeyDetails?.modulusLength;
+    const size = bits === undefined ? '' : `, ${bits} bits`;
+    return fail(`is too weak or of an unsupported type (${key.asymmetricKeyType}${size})`);
+  }
   if (declared === undefined) return ok({ kind: 'public', key, algorithms });
   const only = algorithms.filter((algorithm) => algorithm === declared);
   return only.length > 0
@@ -62,7 +67,7 @@ export const parseJwksUrl = (text: string): Result<VerificationKey, string> => {
   const url = new URL(text);
   const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLocal)) return fail('is not an https URL');
-  return ok({ kind: 'jwks', url, algorithms: [...Object.values(BY_CURVE), ...RS, ...PS, ...EDWARDS] });
+  return ok({ kind: 'jwks', url, algorithms: [...Object.values(BY_CURVE).flat(), ...RSA, ...EDWARDS] });
 };
 
 /** The key, limited to the algorithms that were configured. */
@@ -73,9 +78,11 @@ export const limitAlgorithms = (key: VerificationKey, wanted: readonly string[])
   return ok({ ...key, algorithms: wanted });
 };
 
-const algorithmsOf = (key: KeyObject): readonly string[] => {
-  if (key.asymmetricKeyType === 'rsa') return [...RS, ...PS];
+/** What a public key may verify; nothing, if it is too weak or of a kind that signs no tokens. */
+export const algorithmsOf = (key: KeyObject): readonly string[] => {
+  const details = key.asymmetricKeyDetails;
+  if (key.asymmetricKeyType === 'rsa') return (details?.modulusLength ?? 0) >= MIN_RSA_BITS ? RSA : [];
   if (key.asymmetricKeyType === 'ed25519') return EDWARDS;
-  const curve = key.asymmetricKeyType === 'ec' ? BY_CURVE[key.asymmetricKeyDetails?.namedCurve ?? ''] : undefined;
-  return curve === undefined ? [] : [curve];
+  const curve = key.asymmetricKeyType === 'ec' ? BY_CURVE[details?.namedCurve ?? ''] : undefined;
+  return curve ?? [];
 };

@@ -3,12 +3,10 @@
 import { hash } from 'node:crypto';
 import {
   fail,
-  filterSubject,
   ok,
   parseSubjectToken,
   type Binding,
   type Catalogue,
-  type Channel,
   type ErrorCode,
   type Family,
   type FilterDefinition,
@@ -54,8 +52,7 @@ export const MAX_COMBINATIONS = 64;
 const PREFIX = /^[a-z][a-z0-9_-]*$/;
 const ID_CHARS = 32;
 const KEY_CHARS = 8;
-
-type Values = Readonly<Record<string, readonly string[]>>;
+const ANY = ['*'] as const;
 
 /**
  * What the principal gets under this name. Never throws. `invalid_channel`: the name breaks the grammar;
@@ -72,17 +69,21 @@ export const resolveChannel = (
   const channel = catalogue.channels.get(prefix);
   if (!channel) return fail('unknown_channel');
   if (parameters.length !== channel.params.length) return fail('invalid_channel');
-  const lookup = (binding: Binding): readonly string[] | undefined =>
-    binding.kind === 'claim'
-      ? claimValues(principal, binding.name)
-      : parameters.slice(channel.params.indexOf(binding.name)).slice(0, 1);
 
-  for (const [parameter, binding] of Object.entries(channel.definition.owner ?? {})) {
-    const value = parameters[channel.params.indexOf(parameter)];
-    if (value === undefined || !lookup(binding)?.includes(value)) return fail('forbidden');
+  const { definition, params } = channel;
+  const valuesOf = (binding: Binding): readonly string[] | undefined => {
+    if (binding.kind === 'claim') return claimValues(principal, binding.name);
+    const value = parameters[params.indexOf(binding.name)];
+    return value === undefined ? undefined : [value];
+  };
+  for (const [parameter, binding] of Object.entries(definition.owner ?? {})) {
+    const value = parameters[params.indexOf(parameter)];
+    if (value === undefined || !valuesOf(binding)?.includes(value)) return fail('forbidden');
   }
-  const streams = resolveStreams(catalogue, channel, principal.role, lookup);
-  if (!streams) return fail('forbidden');
+  const access = definition.access.find(({ roles }) => roles === 'any' || roles.includes(principal.role));
+  const streams = access && resolveStreams(catalogue, access.filters, valuesOf);
+  if (!streams || streams.length === 0) return fail('forbidden');
+
   const id = hash(
     'sha256',
     JSON.stringify([name, streams.map(({ stream, filters }) => [stream, filters])]),
@@ -93,7 +94,7 @@ export const resolveChannel = (
     id: id.slice(0, ID_CHARS),
     key: id.slice(0, KEY_CHARS),
     streams,
-    first: channel.definition.first,
+    first: definition.first,
   });
 };
 
@@ -118,7 +119,7 @@ const claimValues = (principal: Principal, name: string): readonly string[] | un
   for (const value of values) {
     const token = parseSubjectToken(value);
     if (!token.ok) return undefined;
-    safe.push(token.value);
+    if (!safe.includes(token.value)) safe.push(token.value);
   }
   return safe;
 };
@@ -127,74 +128,53 @@ const claimValues = (principal: Principal, name: string): readonly string[] | un
 const ownValue = (claims: Readonly<Record<string, unknown>>, name: string): unknown =>
   Object.hasOwn(claims, name) ? claims[name] : undefined;
 
+/** Filters per stream; undefined if one of them cannot be filled: a filter must never go missing in silence. */
 const resolveStreams = (
   catalogue: Catalogue,
-  channel: Channel,
-  role: string,
-  lookup: (binding: Binding) => readonly string[] | undefined,
+  definitions: readonly FilterDefinition[],
+  valuesOf: (binding: Binding) => readonly string[] | undefined,
 ): readonly ResolvedStream[] | undefined => {
-  const access = channel.definition.access.find(({ roles }) => roles === 'any' || roles.includes(role));
-  const streams = new Map<string, { filters: Set<string>; stateFilters: Set<string> }>();
-  for (const definition of access?.filters ?? []) {
+  const byStream = new Map<string, { filters: string[]; stateFilters: string[] }>();
+  for (const definition of definitions) {
     const family = catalogue.families.get(definition.family);
-    const values = family && boundValues(definition, lookup);
-    if (!values) return undefined;
-    const into = streams.get(family.stream) ?? { filters: new Set(), stateFilters: new Set() };
-    streams.set(family.stream, into);
-    let count = 0;
-    for (const combination of combine(values, family)) {
-      if (++count > MAX_COMBINATIONS) return undefined;
-      for (const type of definition.types ?? ['*']) into.filters.add(filterSubject(family, combination, type));
-      for (const type of stateTypes(family, definition)) {
-        into.stateFilters.add(filterSubject(family, combination, type));
+    const heads = family && subjectHeads(family, definition, valuesOf);
+    if (!heads) return undefined;
+    if (heads.length === 0) continue;
+    let found = byStream.get(family.stream);
+    if (!found) byStream.set(family.stream, (found = { filters: [], stateFilters: [] }));
+    for (const head of heads) {
+      for (const type of definition.types ?? ['*']) found.filters.push(`${head}.${type}`);
+      for (const [type, { kind }] of family.types) {
+        if (kind === 'state' && (definition.types?.includes(type) ?? true)) found.stateFilters.push(`${head}.${type}`);
       }
     }
   }
-  // An empty list claim combines to nothing, which is no grant.
-  const resolved = [...streams].filter(([, { filters }]) => filters.size > 0).sort(([a], [b]) => (a < b ? -1 : 1));
-  if (resolved.length === 0) return undefined;
-  return resolved.map(([stream, { filters, stateFilters }]) => ({
-    stream,
-    filters: [...filters].sort(),
-    stateFilters: [...stateFilters].sort(),
-  }));
+  // Sorted, so that every pod, and the next version of a catalogue in another order, finds the same id.
+  return [...byStream.keys()].sort().map((stream) => {
+    const { filters, stateFilters } = byStream.get(stream)!;
+    return { stream, filters: distinct(filters), stateFilters: distinct(stateFilters) };
+  });
 };
 
-const boundValues = (
-  definition: FilterDefinition,
-  lookup: (binding: Binding) => readonly string[] | undefined,
-): Values | undefined => {
-  // No prototype: a placeholder without a binding must read as absent, whatever its name.
-  const values = Object.create(null) as Record<string, readonly string[]>;
-  for (const [placeholder, binding] of Object.entries(definition.bindings)) {
-    const found = lookup(binding);
-    // Absent or empty must never read as "any": filterSubject writes a wildcard for a placeholder without a value.
-    if (!found || found.length === 0) return undefined;
-    values[placeholder] = found;
+const distinct = (filters: readonly string[]): readonly string[] => [...new Set(filters)].sort();
+
+/**
+ * Subjects up to the type, one per combination of values. Undefined if a value is missing or unsafe, or there are too
+ * many combinations. Placeholders that the catalogue leaves unbound, and only they, become wildcards.
+ */
+const subjectHeads = (
+  family: Family,
+  { bindings }: FilterDefinition,
+  valuesOf: (binding: Binding) => readonly string[] | undefined,
+): readonly string[] | undefined => {
+  let heads = [family.prefix];
+  for (const placeholder of family.placeholders) {
+    const binding = Object.hasOwn(bindings, placeholder) ? bindings[placeholder] : undefined;
+    const values = binding === undefined ? ANY : valuesOf(binding);
+    if (!values || values.length * heads.length > MAX_COMBINATIONS) return undefined;
+    const longer: string[] = [];
+    for (const head of heads) for (const value of values) longer.push(`${head}.${value}`);
+    heads = longer;
   }
-  return values;
+  return heads;
 };
-
-/** One value per bound placeholder, in every combination. Lazy, so that the caller's limit bounds the work too. */
-function* combine(values: Values, family: Family): Generator<Readonly<Record<string, string>>> {
-  const bound = family.placeholders.filter((placeholder) => values[placeholder] !== undefined);
-  const walk = function* (
-    index: number,
-    chosen: Readonly<Record<string, string>>,
-  ): Generator<Readonly<Record<string, string>>> {
-    const placeholder = bound[index];
-    if (placeholder === undefined) {
-      yield chosen;
-      return;
-    }
-    for (const value of new Set(values[placeholder])) {
-      yield* walk(index + 1, Object.assign(Object.create(null), chosen, { [placeholder]: value }));
-    }
-  };
-  yield* walk(0, Object.create(null) as Record<string, string>);
-}
-
-const stateTypes = (family: Family, { types }: FilterDefinition): readonly string[] =>
-  [...family.types]
-    .filter(([type, { kind }]) => kind === 'state' && (types?.includes(type) ?? true))
-    .map(([type]) => type);

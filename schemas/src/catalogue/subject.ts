@@ -18,7 +18,9 @@ export const parseSubjectToken = (value: unknown): Result<SubjectToken, SubjectT
   if (value === undefined || value === null) return fail('missing');
   if (typeof value !== 'string') return fail('not_text');
   if (value === '') return fail('empty');
-  if (value.length > MAX_SUBJECT_TOKEN_BYTES || text.encode(value).length > MAX_SUBJECT_TOKEN_BYTES)
+  if (value.length > MAX_SUBJECT_TOKEN_BYTES) return fail('too_long');
+  // One UTF-16 unit is at most three bytes of UTF-8: short values need not be encoded to be measured.
+  if (value.length * 3 > MAX_SUBJECT_TOKEN_BYTES && text.encode(value).length > MAX_SUBJECT_TOKEN_BYTES)
     return fail('too_long');
   if (FORBIDDEN.test(value)) return fail('forbidden_character');
   return ok(value);
