@@ -12,7 +12,8 @@ let next = LOWEST + ((process.pid * 131) % (HIGHEST - LOWEST));
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   for (let attempt = 0; attempt < 2000; attempt += 1) {
     next = next >= HIGHEST ? LOWEST : next + 1;
-    if (await isFree(next, host)) return next;
+    const port = next; // another caller moves `next` while this one waits
+    if (await isFree(port, host)) return port;
   }
   throw new Error(`no free port between ${LOWEST} and ${HIGHEST} on ${host}`);
 }

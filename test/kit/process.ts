@@ -1,7 +1,7 @@
 // A child process under test: bounded log, ready raced against exit, signals by its own pid, never left behind.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { within } from './eventually.ts';
+import { readFileSync, readdirSync } from 'node:fs';
+import { eventually, within } from './eventually.ts';
 
 const MAX_LOG_LINES = 2000;
 const CLOCK_TICKS_PER_SECOND = 100; // USER_HZ, fixed for user space on Linux
@@ -30,7 +30,8 @@ export interface TestProcess {
   log(): string[];
   kill(): Promise<Exit>;
   stop(timeoutMs?: number): Promise<Exit>;
-  pause(): void;
+  /** Resolves when every thread stands still. */
+  pause(): Promise<void>;
   resume(): void;
   /** User and system time since the process started. */
   cpuSeconds(): number;
@@ -97,22 +98,24 @@ export async function startProcess(options: ProcessOptions): Promise<TestProcess
         throw error;
       }
     },
-    pause: () => signal('SIGSTOP'),
+    pause: async () => {
+      signal('SIGSTOP');
+      // A thread that is in the middle of a system call stops a moment later, and may still answer before that.
+      await eventually(() => hasExited || areThreadsStopped(handle.pid), { intervalMs: 1, what: `${name} to stop` });
+    },
     resume: () => signal('SIGCONT'),
     cpuSeconds: () => cpuSecondsOf(handle.pid),
     memoryBytes: () => residentBytesOf(handle.pid),
   };
   const early = exited.then((exit) => {
-    throw new Error(
-      `${name} exited before it was ready (${exit.code ?? exit.signal}):\n${lines.slice(-60).join('\n')}`,
-    );
+    throw new Error(`${name} exited before it was ready (${exit.code ?? exit.signal})`);
   });
   try {
     await within(Promise.race([ready, early]), readyTimeoutMs, `${name} did not become ready`);
   } catch (error) {
     signal('SIGKILL');
     await exited;
-    throw new Error(`${String(error)}\n${lines.slice(-60).join('\n')}`, { cause: error });
+    throw new Error(`${(error as Error).message}\n${lines.slice(-60).join('\n')}`, { cause: error });
   } finally {
     early.catch(() => {}); // its verdict no longer matters
   }
@@ -129,10 +132,18 @@ function onLines(stream: NodeJS.ReadableStream, take: (line: string) => void): v
   });
 }
 
+function areThreadsStopped(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).every((thread) => statFields(`/proc/${pid}/task/${thread}/stat`)[0] === 'T');
+}
+
+/** The fields after the command name, which may itself hold spaces and brackets. */
+function statFields(path: string): string[] {
+  const stat = readFileSync(path, 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
 function cpuSecondsOf(pid: number): number {
-  // Fields after the command name, which may itself hold spaces and brackets.
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(`/proc/${pid}/stat`);
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
 }
 
