@@ -51,7 +51,7 @@ export type UserLimits = Readonly<Record<Quota, number>>;
 
 /** What one acquire took. Releasing twice does nothing, so that a `finally` and a close handler may both do it. */
 export interface Lease {
-  readonly release: () => void;
+  release(): void;
 }
 
 type Usage = Record<Quota, number>;
@@ -77,21 +77,38 @@ export class UserQuotas {
   /** Takes `count` of the quota, or nothing and undefined if that would pass the user's limit. */
   acquire(subject: string, quota: Quota, count: number = 1): Lease | undefined {
     if (this.used(subject, quota) + count > this.#limits[quota]) return undefined;
-    this.#add(subject, quota, count);
-    let isHeld = true;
-    return {
-      release: () => {
-        if (!isHeld) return;
-        isHeld = false;
-        this.#add(subject, quota, -count);
-      },
-    };
-  }
-
-  #add(subject: string, quota: Quota, count: number): void {
     let usage = this.#users.get(subject);
     if (!usage) this.#users.set(subject, (usage = { connections: 0, subscriptions: 0, queuedBytes: 0, coldReads: 0 }));
     usage[quota] += count;
+    return new QuotaLease(this, subject, quota, count);
+  }
+
+  /** For leases only. */
+  giveBack(subject: string, quota: Quota, count: number): void {
+    const usage = this.#users.get(subject);
+    if (!usage) return;
+    usage[quota] -= count;
     if (QUOTAS.every((each) => usage[each] === 0)) this.#users.delete(subject);
+  }
+}
+
+// One per subscription: a class, because closures over as many variables take twice the memory.
+class QuotaLease implements Lease {
+  readonly #quotas: UserQuotas;
+  readonly #subject: string;
+  readonly #quota: Quota;
+  #count: number;
+
+  constructor(quotas: UserQuotas, subject: string, quota: Quota, count: number) {
+    this.#quotas = quotas;
+    this.#subject = subject;
+    this.#quota = quota;
+    this.#count = count;
+  }
+
+  release(): void {
+    const count = this.#count;
+    this.#count = 0;
+    if (count > 0) this.#quotas.giveBack(this.#subject, this.#quota, count);
   }
 }
