@@ -54,17 +54,22 @@ export interface FilterDefinition {
 export interface FamilyDefinition<
   Name extends string = string,
   Types extends Record<string, EventTypeDefinition> = Record<string, EventTypeDefinition>,
+  Subject extends string = string,
 > {
   readonly name: Name;
   /** `order.{merchantId}.{userId}.{orderId}`; the type's name is the last token of a stored subject. */
-  readonly subject: string;
+  readonly subject: Subject;
   readonly stream: StreamDefinition;
   readonly types: Types;
 }
 
-export const family = <const Name extends string, const Types extends Record<string, EventTypeDefinition>>(
-  definition: FamilyDefinition<Name, Types>,
-): FamilyDefinition<Name, Types> => definition;
+export const family = <
+  const Name extends string,
+  const Types extends Record<string, EventTypeDefinition>,
+  const Subject extends string,
+>(
+  definition: FamilyDefinition<Name, Types, Subject>,
+): FamilyDefinition<Name, Types, Subject> => definition;
 
 /** Events of `of` whose placeholders have these values. */
 export const filter = <F extends FamilyDefinition>(
@@ -113,5 +118,23 @@ export type EventsOf<C> =
 type EventsOfFamily<F extends FamilyDefinition> = {
   readonly [T in keyof F['types'] & string as `${F['name']}.${T}`]: Static<F['types'][T]['schema']>;
 };
+
+/** The keys of a type's subject: `{merchantId: string, userId: string, orderId: string}` for `order.status_changed`. */
+export type KeysOf<C, Type extends string> =
+  C extends CatalogueDefinition<infer Families>
+    ? Readonly<Record<Placeholders<FamilyOfType<Families[number], Type>['subject']>, string>>
+    : never;
+
+type FamilyOfType<F extends FamilyDefinition, Type extends string> = Extract<
+  F,
+  { readonly name: Type extends `${infer Name}.${string}` ? Name : never }
+>;
+
+// A catalogue that is only known at run time has subjects of type `string`: any key may be given then.
+type Placeholders<Subject extends string> = string extends Subject
+  ? string
+  : Subject extends `${string}{${infer Placeholder}}${infer Rest}`
+    ? Placeholder | Placeholders<Rest>
+    : never;
 
 type UnionToIntersection<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never;
