@@ -8,6 +8,7 @@ import type { Principal } from './permission.ts';
 import { isSignatureValid } from './signature.ts';
 import { checkClaims, parseToken, type ClaimRules, type JsonObject, type Token } from './token.ts';
 
+export type AuthOutcome = 'accepted' | AuthFault;
 export type AuthFault = 'token_missing' | 'token_invalid' | 'token_expired' | 'auth_unavailable';
 
 export interface AuthOptions extends ClaimRules {
@@ -29,6 +30,8 @@ export interface AuthOptions extends ClaimRules {
 export interface Authenticator {
   /** Never rejects. */
   readonly verify: (token: string | undefined) => Promise<Result<Principal, AuthFault>>;
+  /** How often each outcome was. */
+  readonly outcomes: Readonly<Record<AuthOutcome, number>>;
 }
 
 /** After a failed fetch of the key set: how long everybody is told so at once instead of fetching again. */
@@ -41,7 +44,7 @@ export const createAuthenticator = (options: AuthOptions, clock: Pick<Clock, 'no
   const { key, maxTokenBytes } = options;
   const checkSignature = key.kind === 'jwks' ? remoteCheck(key.url, options.jwks, clock) : localCheck(key.key);
 
-  const verify = async (text: string | undefined): Promise<Result<Principal, AuthFault>> => {
+  const judge = async (text: string | undefined): Promise<Result<Principal, AuthFault>> => {
     if (text === undefined || text === '') return fail('token_missing');
     // Characters are bytes in a well-formed token, and a longer one is refused either way.
     if (text.length > maxTokenBytes) return fail('token_invalid');
@@ -53,7 +56,15 @@ export const createAuthenticator = (options: AuthOptions, clock: Pick<Clock, 'no
     const current = checkClaims(token.value.payload, options, clock.now());
     return current.ok ? toPrincipal(token.value.payload, options) : current;
   };
-  return { verify };
+  const outcomes = { accepted: 0, token_missing: 0, token_invalid: 0, token_expired: 0, auth_unavailable: 0 };
+  return {
+    outcomes,
+    verify: async (text) => {
+      const result = await judge(text);
+      outcomes[result.ok ? 'accepted' : result.error]++;
+      return result;
+    },
+  };
 };
 
 const verdict = (isValid: boolean): Result<void, 'token_invalid'> => (isValid ? ok(undefined) : fail('token_invalid'));
@@ -73,15 +84,21 @@ const remoteCheck = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'no
     return algorithmsOf(key).includes(header.alg) && isSignatureValid(header.alg, key, signed, signature);
   };
 
+  // A token without `kid` while several keys fit, as during a rotation: any of them may have signed it.
+  const isSignedByAny = async (candidates: AsyncIterable<CryptoKey>, token: Token): Promise<boolean> => {
+    try {
+      for await (const candidate of candidates) if (isSignedBy(candidate, token)) return true;
+    } catch {
+      // A key of the set that cannot be imported signs nothing.
+    }
+    return false;
+  };
+
   return async (token) => {
     try {
       return verdict(isSignedBy(await keySet(token.header), token));
     } catch (error) {
-      if (error instanceof errors.JWKSMultipleMatchingKeys) {
-        // A token without `kid` while several keys fit, as during a rotation: any of them may have signed it.
-        for await (const candidate of error) if (isSignedBy(candidate, token)) return ok(undefined);
-        return fail('token_invalid');
-      }
+      if (error instanceof errors.JWKSMultipleMatchingKeys) return verdict(await isSignedByAny(error, token));
       // What jose says about the token's own key is the token's fault; all else (network, status, a set that is none)
       // is not.
       const isTokens = error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JOSENotSupported;
