@@ -10,10 +10,11 @@ export type GatewayErrorCode =
   | 'nats_denied'
   | 'nats_refused' // an answer of the JetStream API with an error in it: details.apiCode
   | 'nats_bad_answer'
+  | 'nats_no_leader' // the server that answered knows no leader of the stream: its figures do not count
   // boot checks of streams
   | 'streams_unfit' // details.faults lists every fault of every stream
-  // a reader could not be started before its deadline
-  | 'reader_start_timeout'
+  // a reader that is stopped before it was ready
+  | 'reader_stopped'
   | 'config_invalid'
   | 'catalogue_invalid'
   | 'internal';
