@@ -1,0 +1,409 @@
+// The client: a thin shell that feeds the state machine, carries out its actions, and hands frames to subscriptions.
+import {
+  decodeDown,
+  encodeFrame,
+  PROTOCOL_VERSION,
+  SUBPROTOCOLS,
+  type DownFrame,
+  type EncodedPosition,
+  type ErrorFrame,
+  type UpFrame,
+} from '@sluice/schemas';
+import { ClientError } from './errors.ts';
+import { Emitter, type EventTypes, type Listener } from './events.ts';
+import { toMessage } from './message.ts';
+import type { ReadyOptions } from './options.ts';
+import {
+  INITIAL,
+  step,
+  toConnectionState,
+  type Action,
+  type Connection,
+  type ConnectionPolicy,
+  type ConnectionState,
+  type Input,
+  type Timer,
+} from './state.ts';
+import type { SubscribeOptions, Subscription } from './subscription.ts';
+import { Subscriptions, type DeliveryCounts } from './subscriptions.ts';
+import { TokenSource } from './token.ts';
+import type { TransportLink } from './transports/transport.ts';
+
+export interface ClientEvents {
+  state: ConnectionState;
+  /** What no subscription's own `error` listener took. Without any listener, what listeners throw ends up uncaught. */
+  error: ClientError;
+}
+
+export interface Client<Events extends EventTypes = Record<string, unknown>> {
+  readonly state: ConnectionState;
+  /** The verified `sub` of the token, once welcomed. */
+  readonly subject: string | undefined;
+  readonly counts: Readonly<DeliveryCounts>;
+  /** Starts connecting, also again after `failed`; does nothing while it is under way. */
+  connect(): void;
+  /** Resolves once connected; rejects with a ClientError when the state becomes `failed` or the client is closed. */
+  connected(): Promise<void>;
+  /** Disconnects. Subscriptions and positions are kept for another `connect`. */
+  close(): void;
+  /** Connects now: after `failed`, or instead of waiting for the next attempt. */
+  retry(): void;
+  /** What the device says about its network: no attempts while it is offline, one at once when it is back. */
+  networkChanged(isOnline: boolean): void;
+  /** The application came to the foreground: reconnects at once if the connection did not survive. */
+  foreground(): void;
+  /** Works at any time. Throws `already_subscribed`, `too_many_subscriptions`, `invalid_position`. */
+  subscribe(channel: string, options?: SubscribeOptions): Subscription<Events>;
+  /** The subscription that `subscribe` returned, until it ends. */
+  subscription(channel: string): Subscription<Events> | undefined;
+  on<Name extends keyof ClientEvents>(name: Name, listener: Listener<ClientEvents[Name]>): () => void;
+}
+
+export type { EncodedPosition };
+
+/** Subscribes travel with the hello up to here; an unauthenticated gateway connection takes no large messages. */
+const MAX_GREETING_BYTES = 16_384;
+/** Requests are a few bytes each: more than this queued means that the connection takes nothing. */
+const MAX_BUFFERED_BYTES = 1_048_576;
+const ABNORMAL = 1006;
+
+export class SluiceClient implements Client {
+  readonly #options: ReadyOptions;
+  readonly #policy: ConnectionPolicy;
+  readonly #emitter = new Emitter((cause, name) => this.#listenerThrew(cause, name));
+  readonly #subscriptions: Subscriptions;
+  readonly #tokens: TokenSource;
+  readonly #timers = new Map<Timer, () => void>();
+  readonly #inputs: Input[] = [];
+  #isStepping = false;
+  #connection: Connection = INITIAL;
+  #link: TransportLink | undefined;
+  #lastMessageAtMs = 0;
+  #lastError: ErrorFrame | undefined;
+  #authId: number | undefined;
+  #requestId = 0;
+  #subject: string | undefined;
+  #tokenFault: unknown;
+
+  constructor(options: ReadyOptions) {
+    this.#options = options;
+    this.#tokens = new TokenSource(options.token, options.clock);
+    this.#policy = {
+      maxAttempts: options.maxAttempts,
+      scheduleMs: options.backoffScheduleMs,
+      attemptTimeoutMs: options.attemptTimeoutMs,
+      stableAfterMs: options.stableAfterMs,
+      canRefresh: this.#tokens.canRefresh,
+    };
+    this.#subscriptions = new Subscriptions({
+      clock: options.clock,
+      random: options.random,
+      positions: options.positions,
+      maxSubscriptions: options.maxSubscriptions,
+      isReady: () => this.#connection.phase.kind === 'connected',
+      send: (frame) => this.#send(frame),
+      nextRequestId: () => this.#nextRequestId(),
+      report: (error) => this.#report(error),
+    });
+  }
+
+  get state(): ConnectionState {
+    return toConnectionState(this.#connection);
+  }
+
+  get subject(): string | undefined {
+    return this.#subject;
+  }
+
+  get counts(): Readonly<DeliveryCounts> {
+    return this.#subscriptions.counts;
+  }
+
+  connect(): void {
+    this.#input({ kind: 'connect' });
+  }
+
+  connected(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (state: ConnectionState): boolean => {
+        if (state.kind === 'connected') resolve();
+        else if (state.kind === 'failed') reject(new ClientError(state.code));
+        else return false;
+        return true;
+      };
+      if (settle(this.state)) return;
+      const stop = this.on('state', (state) => {
+        if (state.kind === 'disconnected') reject(new ClientError('connection_closed'));
+        if (settle(state) || state.kind === 'disconnected') stop();
+      });
+    });
+  }
+
+  close(): void {
+    this.#input({ kind: 'close' });
+    this.#subscriptions.save();
+  }
+
+  retry(): void {
+    this.#input({ kind: 'retry' });
+  }
+
+  networkChanged(isOnline: boolean): void {
+    this.#input({ kind: 'network', isOnline });
+  }
+
+  foreground(): void {
+    this.#input({ kind: 'foreground', silentMs: this.#silentMs() });
+  }
+
+  subscribe(channel: string, options: SubscribeOptions = {}): Subscription {
+    return this.#subscriptions.subscribe(channel, options);
+  }
+
+  subscription(channel: string): Subscription | undefined {
+    return this.#subscriptions.get(channel);
+  }
+
+  on<Name extends keyof ClientEvents>(name: Name, listener: Listener<ClientEvents[Name]>): () => void {
+    return this.#emitter.on(name, listener);
+  }
+
+  // --- The state machine -----------------------------------------------------------------------------------------
+
+  /** Inputs that actions and listeners cause wait until the present one is done. */
+  #input(input: Input): void {
+    this.#inputs.push(input);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    try {
+      for (let next = this.#inputs.shift(); next; next = this.#inputs.shift()) this.#step(next);
+    } finally {
+      this.#isStepping = false;
+    }
+  }
+
+  #step(input: Input): void {
+    const before = this.state;
+    const moment = { nowMs: this.#options.clock.now(), random: this.#options.random() };
+    const { connection, actions } = step(this.#connection, input, this.#policy, moment);
+    this.#connection = connection;
+    for (const action of actions) this.#perform(action);
+    if (!isSameState(before, this.state)) this.#emitter.emit('state', this.state);
+  }
+
+  #perform(action: Action): void {
+    switch (action.kind) {
+      case 'fetch_token':
+        return this.#tokens.fetch(action.isFresh, (result) => {
+          if ('isFresh' in result) return this.#input({ kind: 'token', isFresh: result.isFresh });
+          this.#tokenFault = result.cause;
+          this.#input({ kind: 'token_failed' });
+        });
+      case 'open':
+        return this.#open();
+      case 'greet':
+        return this.#greet();
+      case 'send_token':
+        this.#authId = this.#nextRequestId();
+        return void this.#send({ kind: 'auth', id: this.#authId, token: this.#tokens.token ?? '' });
+      case 'drop':
+        return this.#drop(action.closeCode);
+      case 'start_timer':
+        return this.#startTimer(action.timer, action.afterMs);
+      case 'stop_timers':
+        for (const cancel of this.#timers.values()) cancel();
+        return this.#timers.clear();
+      case 'report':
+        return this.#reportConnection(action.code, action.willRetry);
+    }
+  }
+
+  #startTimer(timer: Timer, afterMs: number): void {
+    this.#timers.get(timer)?.();
+    const cancel = this.#options.clock.after(afterMs, () => {
+      this.#timers.delete(timer);
+      const kind = `${timer}_over` as const;
+      this.#input(kind === 'silence_over' ? { kind, silentMs: this.#silentMs() } : { kind });
+    });
+    this.#timers.set(timer, cancel);
+  }
+
+  // --- The link ----------------------------------------------------------------------------------------------------
+
+  #open(): void {
+    this.#lastError = undefined;
+    const { transport, url, encoding } = this.#options;
+    // A callback of a link that was dropped finds another one, or none, in its place.
+    const ifCurrent = (act: () => void): void => {
+      if (this.#link === link) act();
+    };
+    const link = transport(
+      { url, subprotocol: SUBPROTOCOLS[encoding] },
+      {
+        opened: () => ifCurrent(() => this.#input({ kind: 'opened' })),
+        message: (message) => ifCurrent(() => this.#receive(link, message)),
+        closed: (closeCode) => ifCurrent(() => this.#lost(closeCode, this.#lastError)),
+      },
+    );
+    this.#link = link;
+  }
+
+  #greet(): void {
+    const { encoding, agent } = this.#options;
+    const token = this.#tokens.token;
+    const hello = encodeFrame(
+      { kind: 'hello', version: PROTOCOL_VERSION, ...(token !== undefined && { token }), agent },
+      encoding,
+    );
+    this.#sendRequests(hello);
+  }
+
+  /** All channels that are not on the wire; `first` goes before them in the same message. */
+  #sendRequests(first?: Uint8Array): void {
+    const chunk = first ? [first] : [];
+    let bytes = first?.length ?? 0;
+    if (!first || bytes < MAX_GREETING_BYTES) {
+      for (const frame of this.#subscriptions.requests()) {
+        const encoded = encodeFrame(frame, this.#options.encoding);
+        chunk.push(encoded);
+        bytes += encoded.length;
+        if (bytes < MAX_GREETING_BYTES) continue;
+        if (first) break; // The rest follows the welcome.
+        this.#sendMessage(chunk.splice(0));
+        bytes = 0;
+      }
+    }
+    if (chunk.length > 0) this.#sendMessage(chunk);
+  }
+
+  #send(frame: UpFrame): boolean {
+    if (!this.#link || this.#connection.phase.kind !== 'connected') return false;
+    this.#sendMessage([encodeFrame(frame, this.#options.encoding)]);
+    return true;
+  }
+
+  #sendMessage(frames: readonly Uint8Array[]): void {
+    const link = this.#link;
+    if (!link) return;
+    link.send(toMessage(frames, this.#options.encoding));
+    if (link.bufferedBytes > MAX_BUFFERED_BYTES) this.#lost(ABNORMAL, { code: 'send_overflow' });
+  }
+
+  #drop(closeCode: number): void {
+    this.#tokens.stopWaiting();
+    this.#authId = undefined;
+    const link = this.#link;
+    this.#link = undefined;
+    if (!link) return;
+    this.#subscriptions.disconnected();
+    link.close(closeCode);
+  }
+
+  #lost(closeCode: number, error: Pick<ErrorFrame, 'code' | 'retryAfterMs'> | undefined): void {
+    this.#input({ kind: 'lost', closeCode, error: error?.code, retryAfterMs: error?.retryAfterMs });
+  }
+
+  // --- Frames ------------------------------------------------------------------------------------------------------
+
+  #receive(link: TransportLink, message: Uint8Array | string): void {
+    this.#lastMessageAtMs = this.#options.clock.now();
+    const decoded = decodeDown(message, this.#options.encoding);
+    if (!decoded.ok) return this.#lost(ABNORMAL, { code: 'bad_frame' });
+    for (const frame of decoded.value) {
+      // A listener may have closed the client, or a frame ended the connection.
+      if (this.#link !== link) return;
+      if (!this.#receiveFrame(frame)) return this.#lost(ABNORMAL, { code: 'bad_frame' });
+    }
+  }
+
+  /** False for a frame that cannot be read. */
+  #receiveFrame(frame: DownFrame): boolean {
+    switch (frame.kind) {
+      case 'event':
+        this.#subscriptions.receiveEvent(frame);
+        return true;
+      case 'ping':
+        this.#subscriptions.receiveHeads(frame.heads);
+        this.#send({ kind: 'pong' });
+        return true;
+      case 'welcome':
+        this.#subject = frame.subject;
+        this.#tokens.expiresIn(frame.expiresInMs);
+        this.#input({ kind: 'welcome', pingIntervalMs: frame.pingIntervalMs, expiresInMs: frame.expiresInMs });
+        if (this.#connection.phase.kind === 'connected') this.#sendRequests();
+        return true;
+      case 'ok':
+        if (frame.id === this.#authId) this.#input({ kind: 'auth_accepted' });
+        return true;
+      case 'token_expiring':
+        this.#input({ kind: 'token_expiring' });
+        return true;
+      case 'drain':
+        this.#input({ kind: 'draining', withinMs: frame.withinMs });
+        return true;
+      case 'error':
+        return this.#receiveError(frame);
+      case 'subscribed':
+      case 'live':
+      case 'reset':
+      case 'unsubscribed':
+        return this.#subscriptions.receive(frame);
+    }
+  }
+
+  #receiveError(frame: ErrorFrame): boolean {
+    if (frame.id !== undefined && frame.id === this.#authId) {
+      this.#input({ kind: 'auth_refused', code: frame.code });
+      return true;
+    }
+    if (frame.id !== undefined || frame.channel !== undefined) return this.#subscriptions.receive(frame);
+    // About the connection. Most are followed by a close, whose policy then decides; what the state machine mends by
+    // itself, an expired token, is not worth an application's attention.
+    this.#lastError = frame;
+    if (this.#connection.phase.kind === 'connected' && frame.code !== 'token_expired') {
+      this.#report(new ClientError(frame.code, { message: frame.message }));
+    }
+    return true;
+  }
+
+  // --- The rest ------------------------------------------------------------------------------------------------------
+
+  #reportConnection(code: string, willRetry: boolean): void {
+    const cause = code === 'token_unavailable' ? { cause: this.#tokenFault } : {};
+    this.#report(new ClientError(code, { isRetryable: willRetry, ...cause }));
+  }
+
+  #report(error: ClientError): void {
+    if (this.#emitter.has('error')) this.#emitter.emit('error', error);
+    else if (error.code === 'listener_threw') rethrow(error.cause);
+  }
+
+  #listenerThrew(cause: unknown, name: string): void {
+    // An error listener that throws would be told of its own error, for ever.
+    if (name === 'error') rethrow(cause);
+    else this.#report(new ClientError('listener_threw', { cause }));
+  }
+
+  #silentMs(): number {
+    // A wall clock that was set back is no proof of life; it starts the measurement anew.
+    this.#lastMessageAtMs = Math.min(this.#lastMessageAtMs, this.#options.clock.now());
+    return this.#options.clock.now() - this.#lastMessageAtMs;
+  }
+
+  #nextRequestId(): number {
+    this.#requestId = this.#requestId >= 0xffff_ffff ? 1 : this.#requestId + 1;
+    return this.#requestId;
+  }
+}
+
+/** To where uncaught errors go, and not through the client. */
+const rethrow = (cause: unknown): void => {
+  queueMicrotask(() => {
+    throw cause;
+  });
+};
+
+const isSameState = (left: ConnectionState, right: ConnectionState): boolean =>
+  left.kind === right.kind &&
+  (left.kind !== 'reconnecting' || right.kind !== 'reconnecting' || left.attempt === right.attempt) &&
+  (left.kind !== 'failed' || right.kind !== 'failed' || left.code === right.code);

@@ -1,0 +1,29 @@
+// What both doors share: the two ways to make a client, over the transport that the platform has.
+import { SluiceClient, type Client } from './client.ts';
+import type { EventTypes } from './events.ts';
+import { toReadyOptions, type ClientOptions } from './options.ts';
+import type { Transport } from './transports/transport.ts';
+
+/** A client that is not connected yet. Throws `invalid_url`. */
+export type CreateClient = <Events extends EventTypes = Record<string, unknown>>(
+  options: ClientOptions,
+) => Client<Events>;
+
+/** A client that is connected; rejects with a ClientError if that takes more than all attempts. */
+export type Connect = <Events extends EventTypes = Record<string, unknown>>(
+  options: ClientOptions,
+) => Promise<Client<Events>>;
+
+export const createClientOver =
+  (transport: () => Transport): CreateClient =>
+  <Events extends EventTypes>(options: ClientOptions) =>
+    new SluiceClient(toReadyOptions(options, transport)) as Client<Events>;
+
+export const connectBy =
+  (createClient: CreateClient): Connect =>
+  async <Events extends EventTypes>(options: ClientOptions) => {
+    const client = createClient<Events>(options);
+    client.connect();
+    await client.connected();
+    return client;
+  };

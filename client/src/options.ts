@@ -1,0 +1,67 @@
+// What an application may choose, and what holds where it does not.
+import type { Encoding } from '@sluice/schemas';
+import { BACKOFF_SCHEDULE_MS } from './backoff.ts';
+import { systemClock, type Clock } from './clock.ts';
+import { ClientError } from './errors.ts';
+import { createMemoryPositions, type PositionStore } from './positions.ts';
+import type { Transport } from './transports/transport.ts';
+
+export interface ClientOptions {
+  /** Of the gateway: ws, wss, http or https. Without a path, `/v1/ws`. */
+  readonly url: string;
+  /** A token, or where to get one: called before the first connection and whenever a fresh one is needed. */
+  readonly token: string | (() => Promise<string>);
+  readonly encoding?: Encoding;
+  /** Where positions outlive subscriptions. Default: memory. */
+  readonly positions?: PositionStore;
+  /** Attempts to reconnect before the state becomes `failed`; Infinity never gives up. Default: 10. */
+  readonly maxAttempts?: number;
+  /** Longest delay before each attempt; the last one repeats. Default: 1, 2, 4, 8, 16 s. */
+  readonly backoffScheduleMs?: readonly number[];
+  /** Token, socket and welcome together. Default: 15 s. */
+  readonly attemptTimeoutMs?: number;
+  /** A connection that lived this long starts the schedule anew. Default: 5 s. */
+  readonly stableAfterMs?: number;
+  /** Default: 1,000. The gateway has a limit of its own. */
+  readonly maxSubscriptions?: number;
+  /** Name and version of the application, for the gateway's logs. */
+  readonly agent?: string;
+  readonly transport?: Transport;
+  readonly clock?: Clock;
+  /** In [0, 1). */
+  readonly random?: () => number;
+}
+
+export type ReadyOptions = Required<ClientOptions>;
+
+const DEFAULT_PATH = '/v1/ws';
+
+/** Throws `invalid_url`. */
+export const toReadyOptions = (options: ClientOptions, transport: () => Transport): ReadyOptions => ({
+  encoding: 'msgpack',
+  maxAttempts: 10,
+  backoffScheduleMs: BACKOFF_SCHEDULE_MS,
+  attemptTimeoutMs: 15_000,
+  stableAfterMs: 5_000,
+  maxSubscriptions: 1_000,
+  agent: 'sluice-js',
+  clock: systemClock,
+  random: Math.random,
+  ...options,
+  positions: options.positions ?? createMemoryPositions(),
+  transport: options.transport ?? transport(),
+  url: toWebSocketUrl(options.url),
+});
+
+const toWebSocketUrl = (text: string): string => {
+  if (!URL.canParse(text)) throw new ClientError('invalid_url', { message: `${text} is not an address` });
+  const url = new URL(text);
+  if (url.protocol === 'http:') url.protocol = 'ws:';
+  if (url.protocol === 'https:') url.protocol = 'wss:';
+  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') {
+    throw new ClientError('invalid_url', { message: `${text} is not a WebSocket or HTTP address` });
+  }
+  if (url.pathname === '/') url.pathname = DEFAULT_PATH;
+  url.hash = '';
+  return url.href;
+};

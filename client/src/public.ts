@@ -1,0 +1,12 @@
+// What both doors export, apart from the two functions that need a transport.
+export type { Client, ClientEvents } from './client.ts';
+export type { Clock } from './clock.ts';
+export { CLIENT_ERRORS, ClientError, type ClientErrorCode } from './errors.ts';
+export type { AnyEvent, ChannelEvent, EventTypes, Listener, ResetNotice, SubscriptionLifecycle } from './events.ts';
+export type { ClientOptions } from './options.ts';
+export { createMemoryPositions, type PositionStore } from './positions.ts';
+export type { ConnectionState } from './state.ts';
+export type { SubscribeOptions, Subscription } from './subscription.ts';
+export type { DeliveryCounts } from './subscriptions.ts';
+export type { Transport, TransportHandlers, TransportLink, TransportRequest } from './transports/transport.ts';
+export { createWebSocketTransport, type WebSocketConstructor, type WebSocketLike } from './transports/websocket.ts';
