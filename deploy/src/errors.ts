@@ -7,9 +7,10 @@ export type DeployErrorCode =
   | 'nats_cli_unavailable'
   | 'not_built'
   | 'not_running'
-  | 'child_exited'
-  | 'child_not_ready'
-  | 'unknown_command'
+  | 'already_running'
+  | 'part_exited'
+  | 'part_not_ready'
+  | 'interrupted'
   | 'bad_arguments';
 
 /** A broken environment or a wrong call, said in a sentence that tells what to do next. */

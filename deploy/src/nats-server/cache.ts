@@ -1,6 +1,7 @@
 // Where fetched and built programs are kept: <cache>/<program>/<version>/<program>. A program appears there complete or
 // not at all, so that several processes may resolve at once.
 
+import { rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,9 +21,13 @@ export function cachedProgram(cacheDir: string, program: string, version: string
 export async function inScratchFolder<T>(cacheDir: string, work: (folder: string) => Promise<T>): Promise<T> {
   await mkdir(cacheDir, { recursive: true });
   const folder = await mkdtemp(join(cacheDir, 'partial-'));
+  // An interrupted start does not get as far as the finally.
+  const removeNow = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', removeNow);
   try {
     return await work(folder);
   } finally {
+    process.off('exit', removeNow);
     await rm(folder, { recursive: true, force: true });
   }
 }

@@ -67,6 +67,9 @@ function runProgram(program: string, args: readonly string[], options: RunOption
       ...(options.env === undefined ? {} : { env: options.env }),
       ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' as const }),
     });
+    // A build or a pull must not outlive the one who asked for it.
+    const endWithParent = (): void => void child.kill();
+    process.once('exit', endWithParent);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       let line = '';
@@ -78,6 +81,9 @@ function runProgram(program: string, args: readonly string[], options: RunOption
       });
     }
     child.once('error', (error) => resolve({ code: null, output: error.message }));
-    child.once('close', (code) => resolve({ code, output }));
+    child.once('close', (code) => {
+      process.off('exit', endWithParent);
+      resolve({ code, output });
+    });
   });
 }
