@@ -1,5 +1,7 @@
-// Time that a test moves by hand: the gateway's Clock, without any real timer.
-import type { Clock, TimerHandle } from '../../gateway/src/operations/clock.ts';
+// Time that a test moves by hand. Has the shape of the Clock that the packages take, without any real timer.
+interface TimerHandle {
+  readonly kind: 'timer';
+}
 
 interface Timer extends TimerHandle {
   readonly callback: () => void;
@@ -8,7 +10,7 @@ interface Timer extends TimerHandle {
   dueMs: number;
 }
 
-export class ManualClock implements Clock {
+export class ManualClock {
   #nowMs: number;
   #order = 0;
   readonly #timers = new Set<Timer>();
@@ -28,6 +30,12 @@ export class ManualClock implements Clock {
   setInterval(callback: () => void, periodMs: number): TimerHandle {
     // A period of 0 would never let `advance` end.
     return this.#add(callback, periodMs, Math.max(1, periodMs));
+  }
+
+  /** The same as the client package names it. */
+  after(delayMs: number, callback: () => void): () => void {
+    const timer = this.setTimeout(callback, delayMs);
+    return () => this.clear(timer);
   }
 
   clear(timer: TimerHandle | undefined): void {

@@ -1,0 +1,79 @@
+// What a stream holds, read with a plain nats.js consumer: the truth that clients' records are compared with.
+import { AckPolicy, DeliverPolicy, type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+
+export interface TrueEvent {
+  sequence: number;
+  subject: string;
+  timeMs: number;
+  /** The payload, decoded; undefined where it is not JSON. */
+  data: unknown;
+  bytes: Uint8Array;
+}
+
+export interface StreamTruth {
+  stream: string;
+  /** Retained events in stream order, without delete markers. */
+  events: readonly TrueEvent[];
+  firstSequence: number;
+  lastSequence: number;
+}
+
+const BATCH = 1_000;
+
+/** Reads whole streams as they are now. Publishers should have stopped. */
+export async function readStreams(connection: NatsConnection, names: readonly string[]): Promise<StreamTruth[]> {
+  const truths: StreamTruth[] = [];
+  for (const name of names) truths.push(await readStream(connection, name));
+  return truths;
+}
+
+export async function readStream(connection: NatsConnection, stream: string): Promise<StreamTruth> {
+  const manager = await jetstreamManager(connection, { timeout: 10_000 });
+  const { state } = await manager.streams.info(stream);
+  const { name } = await manager.consumers.add(stream, {
+    ack_policy: AckPolicy.None,
+    deliver_policy: DeliverPolicy.All,
+    mem_storage: true,
+    num_replicas: 1,
+    inactive_threshold: 30_000_000_000,
+  });
+  try {
+    const consumer = await jetstream(connection, { timeout: 10_000 }).consumers.get(stream, name);
+    const events: TrueEvent[] = [];
+    // 0 messages: nothing to wait for. Otherwise the last message says how many are left.
+    for (let pending = state.messages; pending > 0;) {
+      const batch = await consumer.fetch({ max_messages: BATCH, expires: 5_000 });
+      let received = 0;
+      for await (const message of batch) {
+        received += 1;
+        pending = message.info.pending;
+        if (!message.headers?.has('Nats-Marker-Reason')) events.push(toTrueEvent(message));
+        if (pending === 0) break;
+      }
+      if (received === 0) throw new Error(`stream ${stream}: ${pending} messages did not come`);
+    }
+    return { stream, events, firstSequence: state.first_seq, lastSequence: state.last_seq };
+  } finally {
+    await manager.consumers.delete(stream, name).catch(() => false); // ephemeral: it goes by itself
+  }
+}
+
+function toTrueEvent(message: JsMsg): TrueEvent {
+  return {
+    sequence: message.seq,
+    subject: message.subject,
+    // A bigint: as a number it would round across a millisecond now and then.
+    timeMs: Number(message.timestampNanos / 1_000_000n),
+    data: parseJson(message.data),
+    bytes: message.data.slice(),
+  };
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return undefined; // a test of bad payloads
+  }
+}
