@@ -75,7 +75,7 @@ const localCheck =
     verdict(isSignatureValid(header.alg, key, signed, signature));
 
 const remoteCheck = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'now'>): SignatureCheck => {
-  const keySet = fetchKeySet(url, jwks, clock);
+  const { keySet, loadedAtMs } = fetchKeySet(url, jwks, clock);
   // jose hands out the same CryptoKey until the set changes.
   const converted = new WeakMap<CryptoKey, KeyObject>();
   const isSignedBy = (candidate: CryptoKey, { header, signed, signature }: Token): boolean => {
@@ -99,17 +99,27 @@ const remoteCheck = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'no
       return verdict(isSignedBy(await keySet(token.header), token));
     } catch (error) {
       if (error instanceof errors.JWKSMultipleMatchingKeys) return verdict(await isSignedByAny(error, token));
-      // What jose says about the token's own key is the token's fault; all else (network, status, a set that is none)
-      // is not.
-      const isTokens = error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JOSENotSupported;
-      return fail(isTokens ? 'token_invalid' : 'auth_unavailable');
+      if (error instanceof errors.JWKSNoMatchingKey) {
+        // Issued after the set was fetched, and it is too soon to fetch again: its key may be a new one. Refused for
+        // good, a client would stay away although its token is valid.
+        const { iat } = token.payload;
+        return fail(typeof iat === 'number' && iat * 1_000 > loadedAtMs() ? 'auth_unavailable' : 'token_invalid');
+      }
+      // All else that jose may say (network, status, a set that is none) is not the token's fault.
+      return fail(error instanceof errors.JOSENotSupported ? 'token_invalid' : 'auth_unavailable');
     }
   };
 };
 
-const fetchKeySet = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'now'>): RemoteJWKSet => {
+interface FetchedKeySet {
+  readonly keySet: RemoteJWKSet;
+  readonly loadedAtMs: () => number;
+}
+
+const fetchKeySet = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'now'>): FetchedKeySet => {
   let failedAtMs = Number.NEGATIVE_INFINITY;
-  return createRemoteJWKSet(url, {
+  let loadedAtMs = Number.NEGATIVE_INFINITY;
+  const keySet = createRemoteJWKSet(url, {
     timeoutDuration: jwks.timeoutMs,
     cooldownDuration: jwks.cooldownMs,
     cacheMaxAge: jwks.maxAgeMs,
@@ -118,6 +128,7 @@ const fetchKeySet = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'no
       try {
         const response = await fetch(address, init);
         if (response.status !== 200) throw new Error(`the key set answered ${response.status}`);
+        loadedAtMs = clock.now();
         return response;
       } catch (error) {
         failedAtMs = clock.now();
@@ -125,6 +136,7 @@ const fetchKeySet = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'no
       }
     },
   });
+  return { keySet, loadedAtMs: () => loadedAtMs };
 };
 
 /** The payload of a verified token, reduced to what a connection needs. */
