@@ -27,7 +27,7 @@ async function start(): Promise<number> {
   const guard = startGuard();
   let unlock: () => Promise<void>;
   try {
-    unlock = await lockCheckout(guard.pid, say);
+    unlock = await lockCheckout(folder.lock, guard.pid, say);
   } catch (error) {
     guard.close();
     console.error(messageOf(error));

@@ -26,7 +26,7 @@ export async function fetchRelease(
     const sums = (await download(tools, `${address}/SHA256SUMS`)).toString('utf8');
     const expected = sumOf(sums, archive);
     if (expected === undefined) return { kind: 'skipped', why: `${address}/SHA256SUMS does not name ${archive}` };
-    const bytes = await download(tools, `${address}/${archive}`);
+    const bytes = await download(tools, `${address}/${archive}`, report);
     const actual = createHash('sha256').update(bytes).digest('hex');
     if (actual !== expected) {
       return { kind: 'skipped', why: `${archive} has the sum ${actual}, its release says ${expected}: not used` };
@@ -50,10 +50,27 @@ function releasePlatform({ platform, arch }: Toolbox): string | undefined {
   return `${platform}-${architecture}`;
 }
 
-async function download(tools: Toolbox, url: string): Promise<Buffer> {
+async function download(
+  tools: Toolbox,
+  url: string,
+  report: (progress: Progress) => void = () => undefined,
+): Promise<Buffer> {
   const response = await tools.fetch(url);
-  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-  return Buffer.from(await response.arrayBuffer());
+  if (!response.ok || response.body === null) throw new Error(`${url} answered ${response.status}`);
+  const length = response.headers.get('content-length');
+  const whole = length === null ? '' : ` of ${toMegabytes(Number(length))}`;
+  const chunks: Uint8Array[] = [];
+  let received = 0;
+  for await (const chunk of response.body) {
+    chunks.push(chunk);
+    received += chunk.byteLength;
+    report({ kind: 'update', text: `${toMegabytes(received)}${whole} MB` });
+  }
+  return Buffer.concat(chunks);
+}
+
+function toMegabytes(bytes: number): string {
+  return (bytes / 1_000_000).toFixed(1);
 }
 
 function sumOf(sums: string, archive: string): string | undefined {

@@ -2,7 +2,6 @@
 
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { DeployError } from '../errors.ts';
-import { folder } from './folder.ts';
 import { isAlive } from './run-file.ts';
 
 const POLL_MS = 50;
@@ -11,15 +10,19 @@ const POLL_MS = 50;
  * Takes the lock; the returned function gives it back. Waits for the guard of an earlier start that was killed: until
  * it is done, that start's nats-server may still be there. Throws `already_running`.
  */
-export async function lockCheckout(guardPid: number, say: (text: string) => void): Promise<() => Promise<void>> {
+export async function lockCheckout(
+  path: string,
+  guardPid: number,
+  say: (text: string) => void,
+): Promise<() => Promise<void>> {
   for (let isFirst = true; ; isFirst = false) {
     try {
-      await writeFile(folder.lock, `${process.pid} ${guardPid}`, { flag: 'wx' });
-      return () => rm(folder.lock, { force: true });
+      await writeFile(path, `${process.pid} ${guardPid}`, { flag: 'wx' });
+      return () => rm(path, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
-    const [owner = 0, guard = 0] = (await readFile(folder.lock, 'utf8').catch(() => '')).split(' ').map(Number);
+    const [owner = 0, guard = 0] = (await readFile(path, 'utf8').catch(() => '')).split(' ').map(Number);
     if (await isProcess(owner, /bootstrap\.mjs|start\.js/)) {
       throw new DeployError(
         'already_running',
@@ -30,7 +33,7 @@ export async function lockCheckout(guardPid: number, say: (text: string) => void
       if (isFirst) say('Waiting for what an earlier start has left to end');
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     } else {
-      await rm(folder.lock, { force: true });
+      await rm(path, { force: true });
     }
   }
 }
