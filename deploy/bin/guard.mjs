@@ -23,7 +23,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => u
 
 /** Newest first: users of a server before the server. */
 async function endAll() {
-  for (const pid of [...pids].reverse()) {
+  for (const pid of [...pids].toReversed()) {
     send(pid, 'SIGTERM');
     // A paused process would keep the signal pending for ever.
     send(pid, 'SIGCONT');

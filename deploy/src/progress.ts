@@ -7,9 +7,9 @@ import type { Progress } from './nats-server/toolbox.ts';
 const LOG_UPDATE_EVERY_MS = 10_000;
 
 export interface ProgressWriter {
-  report(progress: Progress): void;
+  readonly report: (progress: Progress) => void;
   /** Clears the line an update may have left. */
-  end(): void;
+  readonly end: () => void;
 }
 
 export function createProgressWriter(

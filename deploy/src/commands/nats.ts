@@ -20,7 +20,7 @@ export async function serverArguments(
   env: NodeJS.ProcessEnv,
   findServer: () => Promise<{ readonly natsUrl: string }> = requireRunningStack,
 ): Promise<string[]> {
-  const isChosen = args.some((arg) => /^(--server|--context)(=|$)/.test(arg) || /^-s/.test(arg));
+  const isChosen = args.some((arg) => /^(--server|--context)(=|$)/.test(arg) || arg.startsWith('-s'));
   const isAboutItself =
     args.length === 0 || args[0] === 'help' || args.some((arg) => ['--help', '-h', '--version'].includes(arg));
   if (isChosen || isAboutItself) return [];

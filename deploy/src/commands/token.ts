@@ -27,6 +27,7 @@ export function parseSubject(args: readonly string[]): TokenSubject {
       ...(values.merchant === undefined ? {} : { merchantIds: values.merchant }),
     };
   } catch (error) {
-    throw new DeployError('bad_arguments', `sluice token: ${(error as Error).message}`, { cause: error });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DeployError('bad_arguments', `sluice token: ${reason}`, { cause: error });
   }
 }

@@ -38,9 +38,9 @@ export interface NatsServerProcess {
   /** Settles once, when the process is gone, whoever ended it. */
   readonly exited: Promise<ExitReport>;
   /** The newest part of what the server wrote. */
-  log(): string;
+  readonly log: () => string;
   /** Ends the process, also a paused one, and waits until it is gone. May be called again. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 const LOG_MAX_CHARACTERS = 64 * 1024;
@@ -77,8 +77,15 @@ function serverArguments(options: LaunchOptions, portsDir: string): string[] {
   const port = options.port === undefined || options.port <= 0 ? -1 : options.port;
   return [
     ...(options.configFile === undefined ? [] : ['-c', options.configFile]),
-    ...['-a', '127.0.0.1', '-p', String(port)],
-    ...['-js', '-sd', options.storeDir, '--ports_file_dir', portsDir],
+    '-a',
+    '127.0.0.1',
+    '-p',
+    String(port),
+    '-js',
+    '-sd',
+    options.storeDir,
+    '--ports_file_dir',
+    portsDir,
     ...(options.extraArgs ?? []),
   ];
 }
@@ -144,7 +151,7 @@ async function readPorts(portsDir: string): Promise<number | undefined> {
   const [name] = await readdir(portsDir);
   if (name === undefined) return undefined;
   try {
-    const { nats } = JSON.parse(await readFile(join(portsDir, name), 'utf8')) as { nats?: string[] };
+    const { nats }: { nats?: string[] } = JSON.parse(await readFile(join(portsDir, name), 'utf8'));
     const url = nats?.[0];
     return url === undefined ? undefined : Number(new URL(url).port);
   } catch {

@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { applyStreams } from '@sluice/producers';
 import { mustCompileCatalogue, rez } from '@sluice/schemas';
 import { DeployError } from '../errors.ts';
 import { launchNatsServer } from '../nats-server/launch.ts';
@@ -15,7 +16,6 @@ import { lastLines, type Part, startPart } from './part.ts';
 import { choosePort } from './ports.ts';
 import type { RunningStack } from './run-file.ts';
 import type { Stack } from './stack.ts';
-import { ensureStreams } from './streams.ts';
 import { signToken, tokenSecret } from './tokens.ts';
 
 const NATS_PORT = 4222;
@@ -39,7 +39,7 @@ export async function bringUp(stack: Stack, report: (progress: Progress) => void
   const natsUrl = await provideNats(stack, report);
   const connection = await connect({ servers: natsUrl, name: 'sluice start' });
   try {
-    await ensureStreams(connection, mustCompileCatalogue(rez).streams, { maxBytes: LOCAL_STREAM_MAX_BYTES });
+    await createStreams(connection, report);
     const gateway = await startGateway(stack, natsUrl, secret, report);
     const citySince = new Date();
     await startCity(stack, natsUrl, report);
@@ -74,6 +74,13 @@ async function provideNats(stack: Stack, report: (progress: Progress) => void): 
   });
   report({ kind: 'step', text: `nats-server ${resolved.version} runs at ${server.url}` });
   return server.url;
+}
+
+async function createStreams(connection: NatsConnection, report: (progress: Progress) => void): Promise<void> {
+  const { streams } = mustCompileCatalogue(rez);
+  const reports = await applyStreams(await jetstreamManager(connection), streams, { maxBytes: LOCAL_STREAM_MAX_BYTES });
+  const created = reports.filter(({ kind }) => kind === 'created').map(({ stream }) => stream);
+  if (created.length > 0) report({ kind: 'step', text: `Created the streams ${created.join(', ')}` });
 }
 
 async function startGateway(

@@ -26,8 +26,8 @@ test('what a killed parent had started ends, and what it had let go stays', asyn
   const parent = spawn(process.execPath, ['--input-type=module', '-e', PARENT], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [line] = (await once(parent.stdout, 'data')) as [Buffer];
-  const [guard, watched, dropped] = JSON.parse(line.toString()) as [number, number, number];
+  const [line]: unknown[] = await once(parent.stdout, 'data');
+  const [guard, watched, dropped]: [number, number, number] = JSON.parse(String(line));
   try {
     // A paused process must not be able to stay either.
     process.kill(watched, 'SIGSTOP');

@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 
 export interface Guard {
   readonly pid: number;
-  watch(pid: number): void;
-  forget(pid: number): void;
+  readonly watch: (pid: number) => void;
+  readonly forget: (pid: number) => void;
   /** Ends the guard; what it still watches, it ends too. */
-  close(): void;
+  readonly close: () => void;
 }
 
 const ENTRY = fileURLToPath(new URL('../../bin/guard.mjs', import.meta.url));

@@ -20,7 +20,7 @@ export async function lockCheckout(
       await writeFile(path, `${process.pid} ${guardPid}`, { flag: 'wx' });
       return () => rm(path, { force: true });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
     }
     const [owner = 0, guard = 0] = (await readFile(path, 'utf8').catch(() => '')).split(' ').map(Number);
     if (await isProcess(owner, /bootstrap\.mjs|start\.js/)) {

@@ -11,7 +11,7 @@ export interface Part {
   /** Settles when the process is gone, with how it went in words. */
   readonly exited: Promise<string>;
   readonly logFile: string;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 // A gateway drains its sockets before it ends; this is above its own limit.

@@ -28,7 +28,7 @@ export async function removeRunFile(): Promise<void> {
 export async function findRunningStack(): Promise<RunningStack | undefined> {
   const text = await readFile(folder.runFile, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  const stack = JSON.parse(text) as RunningStack;
+  const stack: RunningStack = JSON.parse(text);
   return isAlive(stack.pid) ? stack : undefined;
 }
 

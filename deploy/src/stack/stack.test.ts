@@ -38,10 +38,7 @@ test('parts stop one after the other, newest first, and the guard last', async (
 
   await stack.stop((name) => events.push(`say ${name}`));
 
-  expect(events).toEqual([
-    ...['say gateway', 'stop gateway', 'gateway is gone'],
-    ...['say nats', 'stop nats', 'nats is gone'],
-  ]);
+  expect(events).toEqual(['say gateway', 'stop gateway', 'gateway is gone', 'say nats', 'stop nats', 'nats is gone']);
 });
 
 test('a part that ends by itself is reported, with how it ended', async () => {

@@ -26,16 +26,19 @@ export class Stack {
   /** False if the stack is being stopped; the part is stopped at once then. */
   async add(part: Part): Promise<boolean> {
     this.#guard.watch(part.pid);
-    void part.exited.then((how) => {
-      this.#guard.forget(part.pid);
-      if (!this.#isStopping) this.#reportExit({ part, how });
-    });
+    void this.#watchExit(part);
     if (this.#isStopping) {
       await part.stop();
       return false;
     }
     this.#parts.push(part);
     return true;
+  }
+
+  async #watchExit(part: Part): Promise<void> {
+    const how = await part.exited;
+    this.#guard.forget(part.pid);
+    if (!this.#isStopping) this.#reportExit({ part, how });
   }
 
   /** Newest first: those who use a server end before it. */
