@@ -7,10 +7,11 @@ const text = new TextEncoder();
 /** Everything of a msgpack event frame but its payload takes at most this many bytes plus the type's. */
 export const MAX_EVENT_HEAD_BYTES = 32;
 
-/** msgpack bytes of an event type's name, made once per type. Types are at most 255 bytes long. */
+/** msgpack bytes of an event type's name, made once per type. */
 export const packTypeName = (type: string): Uint8Array => {
   const name = text.encode(type);
-  const head = name.length < 32 ? [0xa0 | name.length] : [0xd9, name.length];
+  const size = name.length;
+  const head = size < 32 ? [0xa0 | size] : size < 256 ? [0xd9, size] : [0xda, size >>> 8, size & 0xff];
   const packed = new Uint8Array(head.length + name.length);
   packed.set(head);
   packed.set(name, head.length);

@@ -1,0 +1,199 @@
+// Behind the head: the next chunk of a channel for a set of cursors. Pure. Knows cursors, segments and the tail, not
+// NATS or sockets. Streams are merged by store time; within a stream the order is the stream's (I1).
+//
+// A chunk read from tails alone is the same for every session with the same channel, cursors and encoding, and is kept
+// for a while: framing per session costs four times as much, and 500 sockets that fall behind together after an
+// election would never recover. Reads end at fixed pages (tail.ts), so that different cursors converge.
+import type { Encoding } from '@sluice/schemas';
+import type { Segment } from '../log/segment.ts';
+import type { EventRef, Tail } from '../log/tail.ts';
+import type { EventWriter } from './event-writer.ts';
+import type { LiveChannel } from './live-channel.ts';
+
+/** Events that were read from JetStream and not yet sent. */
+export interface ColdBuffer {
+  readonly segment: Segment;
+  /** First event that has not been sent. */
+  next: number;
+  /** The stream is complete up to here once the buffer is empty. */
+  readonly through: number;
+}
+
+/** Where one subscription stands in one stream. */
+export interface Cursor {
+  /** Everything at or below has been sent. */
+  after: number;
+  cold?: ColdBuffer | undefined;
+}
+
+export interface Chunk {
+  readonly bytes: Uint8Array;
+  readonly events: number;
+  readonly coldEvents: number;
+  /** Per stream: the cursor after the chunk. */
+  readonly after: readonly number[];
+  readonly isAtHead: boolean;
+}
+
+/** Index of a stream that cannot go on without a cold read, or undefined. */
+export const needsColdRead = (channel: LiveChannel, cursors: readonly Cursor[]): number | undefined => {
+  const index = cursors.findIndex(
+    ({ after, cold }, stream) => !cold && after < channel.streams[stream]!.tail.firstSequence - 1,
+  );
+  return index < 0 ? undefined : index;
+};
+
+interface Source {
+  readonly events: readonly EventRef[];
+  /** The cursor once all of `events` are sent. */
+  readonly through: number;
+  /** There is more in this stream than `events`. */
+  readonly hasMore: boolean;
+}
+
+/**
+ * Builds the next chunk and moves cold buffers on; the caller stores `after` in the cursors once the chunk is sent.
+ * No stream may need a cold read.
+ */
+export const buildChunk = (
+  channel: LiveChannel,
+  cursors: readonly Cursor[],
+  encoding: Encoding,
+  maxBytes: number,
+  writer: EventWriter,
+): Chunk => {
+  const sources = channel.streams.map(({ tail, filters }, stream) => {
+    const { after, cold } = cursors[stream]!;
+    return cold ? coldSource(cold, tail) : tailSource(tail, filters, after, maxBytes);
+  });
+  const { order, taken } = mergeByTime(sources);
+  writer.begin(encoding);
+  for (const [stream, event] of order) writer.add(channel.streams[stream]!.ref, event.segment, event.number);
+  let coldEvents = 0;
+  const after = sources.map(({ events, through }, stream) => {
+    const cursor = cursors[stream]!;
+    const count = taken[stream]!;
+    if (cursor.cold) {
+      coldEvents += count;
+      cursor.cold.next += count;
+      if (count === events.length) cursor.cold = undefined;
+    }
+    if (count === events.length) return Math.max(through, cursor.after);
+    const last = events[count - 1];
+    return last ? last.segment.sequences[last.number]! : cursor.after;
+  });
+  return {
+    bytes: Uint8Array.prototype.slice.call(writer.bytes),
+    events: writer.count,
+    coldEvents,
+    after,
+    isAtHead: after.every(
+      (sequence, stream) => !cursors[stream]!.cold && sequence >= channel.streams[stream]!.tail.head,
+    ),
+  };
+};
+
+const tailSource = (tail: Tail, filters: readonly string[], after: number, maxBytes: number): Source => {
+  const { events, through } = tail.read(filters, after, maxBytes);
+  return { events, through, hasMore: through < tail.head };
+};
+
+const coldSource = (cold: ColdBuffer, tail: Tail): Source => {
+  const events: EventRef[] = [];
+  for (let number = cold.next; number < cold.segment.count; number++) events.push({ segment: cold.segment, number });
+  return { events, through: cold.through, hasMore: cold.through < tail.head };
+};
+
+/**
+ * Merges sources by store time as far as that is known: a source with more to come says nothing about what lies
+ * behind its last event, so nothing later than that is taken from the others yet.
+ */
+const mergeByTime = (sources: readonly Source[]): { order: [stream: number, event: EventRef][]; taken: number[] } => {
+  const order: [number, EventRef][] = [];
+  const taken = sources.map(() => 0);
+  const timeOf = ({ segment, number }: EventRef): number => segment.timesMs[number]!;
+  if (sources.length === 1) {
+    for (const event of sources[0]!.events) order.push([0, event]);
+    return { order, taken: [order.length] };
+  }
+  const horizonMs = Math.min(
+    ...sources.map(({ events, hasMore }) => {
+      if (!hasMore) return Number.POSITIVE_INFINITY;
+      const last = events.at(-1);
+      return last ? timeOf(last) : Number.NEGATIVE_INFINITY;
+    }),
+  );
+  for (;;) {
+    let next = -1;
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (let stream = 0; stream < sources.length; stream++) {
+      const event = sources[stream]!.events[taken[stream]!];
+      if (!event) continue;
+      const timeMs = timeOf(event);
+      if (timeMs <= horizonMs && timeMs < nextMs) {
+        next = stream;
+        nextMs = timeMs;
+      }
+    }
+    if (next < 0) return { order, taken };
+    order.push([next, sources[next]!.events[taken[next]!++]!]);
+  }
+};
+
+/** Recent chunks that were read from tails alone, under one byte budget; the oldest goes first. */
+export class ChunkCache {
+  readonly #maxBytes: number;
+  readonly #chunks = new Map<string, Chunk>();
+  #byteLength = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get byteLength(): number {
+    return this.#byteLength;
+  }
+
+  /** The chunk from the cache, or a new one. Cursors with cold buffers are nobody else's and bypass the cache. */
+  chunk(
+    channel: LiveChannel,
+    cursors: readonly Cursor[],
+    encoding: Encoding,
+    maxBytes: number,
+    writer: EventWriter,
+  ): Chunk {
+    if (cursors.some(({ cold }) => cold)) return buildChunk(channel, cursors, encoding, maxBytes, writer);
+    let key = `${channel.resolved.id} ${encoding}`;
+    for (let stream = 0; stream < cursors.length; stream++) {
+      key += ` ${channel.streams[stream]!.tail.generation}:${cursors[stream]!.after}`;
+    }
+    const kept = this.#chunks.get(key);
+    // One that ended at the head of its moment is void once the head has moved: it would be read in ever smaller bits.
+    if (kept && (!kept.isAtHead || isStillAtHead(channel, kept))) return kept;
+    const chunk = buildChunk(channel, cursors, encoding, maxBytes, writer);
+    this.#keep(key, chunk);
+    return chunk;
+  }
+
+  #keep(key: string, chunk: Chunk): void {
+    const replaced = this.#chunks.get(key);
+    if (replaced) this.#drop(key, replaced);
+    this.#chunks.set(key, chunk);
+    this.#byteLength += chunk.bytes.length + OVERHEAD_BYTES;
+    for (const [oldest, { bytes }] of this.#chunks) {
+      if (this.#byteLength <= this.#maxBytes) return;
+      this.#chunks.delete(oldest);
+      this.#byteLength -= bytes.length + OVERHEAD_BYTES;
+    }
+  }
+
+  #drop(key: string, chunk: Chunk): void {
+    this.#chunks.delete(key);
+    this.#byteLength -= chunk.bytes.length + OVERHEAD_BYTES;
+  }
+}
+
+const OVERHEAD_BYTES = 300;
+
+const isStillAtHead = (channel: LiveChannel, chunk: Chunk): boolean =>
+  chunk.after.every((sequence, stream) => sequence >= channel.streams[stream]!.tail.head);

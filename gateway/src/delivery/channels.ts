@@ -1,0 +1,184 @@
+// Who is live on which filter, and when batches go out. A quiet channel is flushed at the end of the tick in which its
+// event arrived; a busy one at most once per flush interval, so that one write carries many events.
+import type { ResolvedChannel } from '../access/permission.ts';
+import type { FiltersOf, Segment } from '../log/segment.ts';
+import type { Tail } from '../log/tail.ts';
+import type { Clock, TimerHandle } from '../operations/clock.ts';
+import type { EventWriter } from './event-writer.ts';
+import { LiveChannel, type LiveSubscriber } from './live-channel.ts';
+
+export interface ChannelsOptions {
+  readonly tails: ReadonlyMap<string, Tail>;
+  readonly filtersOf: FiltersOf;
+  readonly writer: EventWriter;
+  readonly clock: Clock;
+  readonly flushIntervalMs: number;
+  /** A batch this large is flushed at once: a backlog must go out in pieces that fit a socket's budget. */
+  readonly maxBatchBytes: number;
+  /** Runs the callback after the input at hand has been read, before the process sleeps (setImmediate). */
+  readonly atEndOfTick: (callback: () => void) => void;
+}
+
+export class Channels {
+  readonly #options: ChannelsOptions;
+  /** By the full id of the resolved channel, never by name: two users' channels may share a name. */
+  readonly #channels = new Map<string, LiveChannel>();
+  /** Channels with live subscribers, by filter. One channel is the usual case and needs no list. */
+  readonly #byFilter = new Map<string, LiveChannel | LiveChannel[]>();
+  readonly #scratch: string[] = [];
+  #dirty: LiveChannel[] = [];
+  #isTickScheduled = false;
+  /** Busy channels, in the order in which their interval ends. */
+  #waiting: LiveChannel[] = [];
+  #timer: TimerHandle | undefined;
+  #nextRef = 1;
+  flushCount = 0;
+
+  constructor(options: ChannelsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#channels.size;
+  }
+
+  /** The pod's one object for a resolved channel; every `acquire` needs a `release`. */
+  acquire(resolved: ResolvedChannel): LiveChannel {
+    let channel = this.#channels.get(resolved.id);
+    if (!channel) {
+      const streams = resolved.streams.map(({ stream, filters, stateFilters }) => ({
+        tail: this.#options.tails.get(stream)!,
+        filters,
+        stateFilters,
+        ref: this.#nextRef++,
+      }));
+      channel = new LiveChannel(resolved, streams);
+      this.#channels.set(resolved.id, channel);
+    }
+    channel.subscriptionCount++;
+    return channel;
+  }
+
+  release(channel: LiveChannel): void {
+    if (--channel.subscriptionCount === 0) this.#channels.delete(channel.resolved.id);
+  }
+
+  /** The subscriber has read every stream of the channel to its head in this very tick: from here on it is live. */
+  join(channel: LiveChannel, subscriber: LiveSubscriber): void {
+    // What is pending has been read from the tail already: the others get it now, so that nobody gets it twice.
+    this.flush(channel);
+    if (channel.liveCount === 0) this.#listen(channel);
+    channel.join(subscriber);
+  }
+
+  leave(channel: LiveChannel, subscriber: LiveSubscriber): void {
+    channel.leave(subscriber);
+    if (channel.liveCount === 0) this.#unlisten(channel);
+  }
+
+  /** An event has been appended to a tail. Hot: called once per stored event. */
+  publish(tail: Tail, segment: Segment, number: number): void {
+    if (this.#byFilter.size === 0) return;
+    const filters = this.#scratch;
+    const slots = this.#options.filtersOf(segment.subjects[number]!, filters);
+    for (let slot = 0; slot < slots; slot++) {
+      const listeners = this.#byFilter.get(filters[slot]!);
+      if (listeners === undefined) continue;
+      if (Array.isArray(listeners)) for (const channel of listeners) this.#add(channel, tail, segment, number);
+      else this.#add(listeners, tail, segment, number);
+    }
+  }
+
+  flush(channel: LiveChannel): void {
+    if (channel.pendingCount === 0) return;
+    this.flushCount++;
+    channel.flush(this.#options.writer, this.#options.clock.now());
+    if (channel.liveCount === 0) this.#unlisten(channel);
+  }
+
+  /** Every channel that draws on this tail. */
+  *of(tail: Tail): Generator<LiveChannel> {
+    for (const channel of this.#channels.values()) {
+      if (channel.streams.some((stream) => stream.tail === tail)) yield channel;
+    }
+  }
+
+  close(): void {
+    this.#options.clock.clear(this.#timer);
+  }
+
+  #add(channel: LiveChannel, tail: Tail, segment: Segment, number: number): void {
+    channel.add(tail, segment, number);
+    if (channel.pendingBytes >= this.#options.maxBatchBytes) this.flush(channel);
+    else if (!channel.isDirty) {
+      channel.isDirty = true;
+      this.#dirty.push(channel);
+      if (this.#isTickScheduled) return;
+      this.#isTickScheduled = true;
+      this.#options.atEndOfTick(() => this.#endTick());
+    }
+  }
+
+  #endTick(): void {
+    this.#isTickScheduled = false;
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    const nowMs = this.#options.clock.now();
+    for (const channel of dirty) {
+      if (nowMs - channel.lastFlushMs < this.#options.flushIntervalMs) this.#waiting.push(channel);
+      else {
+        channel.isDirty = false;
+        this.flush(channel);
+      }
+    }
+    if (this.#waiting.length > 0 && this.#timer === undefined) this.#armTimer(nowMs);
+  }
+
+  #armTimer(nowMs: number): void {
+    const dueMs = this.#waiting[0]!.lastFlushMs + this.#options.flushIntervalMs;
+    this.#timer = this.#options.clock.setTimeout(() => this.#flushDue(), Math.max(1, dueMs - nowMs));
+  }
+
+  #flushDue(): void {
+    this.#timer = undefined;
+    const nowMs = this.#options.clock.now();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const channel of waiting) {
+      // One that was flushed meanwhile because its batch was full has a new interval to wait for.
+      if (channel.pendingCount > 0 && nowMs - channel.lastFlushMs < this.#options.flushIntervalMs) {
+        this.#waiting.push(channel);
+        continue;
+      }
+      channel.isDirty = false;
+      this.flush(channel);
+    }
+    if (this.#waiting.length > 0) this.#armTimer(nowMs);
+  }
+
+  #listen(channel: LiveChannel): void {
+    for (const { filters } of channel.streams) {
+      for (const filter of filters) {
+        const listeners = this.#byFilter.get(filter);
+        if (listeners === undefined) this.#byFilter.set(filter, channel);
+        else if (Array.isArray(listeners)) listeners.push(channel);
+        else this.#byFilter.set(filter, [listeners, channel]);
+      }
+    }
+  }
+
+  #unlisten(channel: LiveChannel): void {
+    for (const { filters } of channel.streams) {
+      for (const filter of filters) {
+        const listeners = this.#byFilter.get(filter);
+        if (!Array.isArray(listeners)) {
+          if (listeners === channel) this.#byFilter.delete(filter);
+          continue;
+        }
+        const rest = listeners.filter((other) => other !== channel);
+        if (rest.length === 1) this.#byFilter.set(filter, rest[0]!);
+        else this.#byFilter.set(filter, rest);
+      }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+// Frames events into one growing buffer. The bytes it hands out are a view that the next `begin` overwrites: whoever
+// keeps them copies them. One writer serves the whole pod.
+import {
+  eventHeadJson,
+  MAX_EVENT_HEAD_BYTES,
+  packTypeName,
+  typeOfSubject,
+  writeEventHead,
+  type Catalogue,
+  type Encoding,
+} from '@sluice/schemas';
+import type { Segment } from '../log/segment.ts';
+import type { PayloadGate } from './payload-gate.ts';
+
+interface TypeName {
+  readonly packed: Uint8Array;
+  readonly json: string;
+}
+
+const FIRST_BUFFER_BYTES = 256 * 1024;
+
+export class EventWriter {
+  readonly #catalogue: Catalogue;
+  readonly #gate: PayloadGate;
+  readonly #types = new Map<string, TypeName>();
+  #buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES);
+  #length = 0;
+  #count = 0;
+  #encoding: Encoding = 'msgpack';
+
+  constructor(catalogue: Catalogue, gate: PayloadGate) {
+    this.#catalogue = catalogue;
+    this.#gate = gate;
+  }
+
+  begin(encoding: Encoding): void {
+    this.#encoding = encoding;
+    this.#length = 0;
+    this.#count = 0;
+  }
+
+  /** Adds an event's frame; a refused event adds nothing. */
+  add(ref: number, segment: Segment, number: number): void {
+    const payload = this.#gate.payload(segment, number, this.#encoding);
+    if (!payload) return;
+    const type = this.#typeName(segment.subjects[number]!);
+    const sequence = segment.sequences[number]!;
+    const timeMs = segment.timesMs[number]!;
+    this.#reserve(MAX_EVENT_HEAD_BYTES * 3 + type.json.length * 4 + payload.length);
+    let at = this.#length;
+    if (this.#encoding === 'msgpack') {
+      at = writeEventHead(this.#buffer, at, ref, sequence, timeMs, type.packed);
+      this.#buffer.set(payload, at);
+      at += payload.length;
+    } else {
+      at += this.#buffer.write(eventHeadJson(ref, sequence, timeMs, type.json), at);
+      this.#buffer.set(payload, at);
+      at += payload.length;
+      this.#buffer[at++] = 0x5d;
+      this.#buffer[at++] = 0x0a;
+    }
+    this.#length = at;
+    this.#count++;
+  }
+
+  /** Frames written since `begin`. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Valid until the next `begin`. */
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  #typeName(subject: string): TypeName {
+    const ends = `${subject.slice(0, subject.indexOf('.'))}.${subject.slice(subject.lastIndexOf('.') + 1)}`;
+    let type = this.#types.get(ends);
+    if (!type) {
+      const name = typeOfSubject(this.#catalogue.families, subject)?.name ?? ends;
+      type = { packed: packTypeName(name), json: JSON.stringify(name) };
+      // Types that are not in the catalogue come from producers (`pass`): remember a bounded number of them.
+      if (this.#types.size < 10_000) this.#types.set(ends, type);
+    }
+    return type;
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes;
+    if (needed <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
+    this.#buffer.copy(larger, 0, 0, this.#length);
+    this.#buffer = larger;
+  }
+}

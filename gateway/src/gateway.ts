@@ -1,0 +1,253 @@
+// The composition root: connects the parts in the order in which an event meets them, starts and stops them.
+import { randomBytes } from 'node:crypto';
+import type { Catalogue } from '@sluice/schemas';
+import { createAuthenticator } from './access/auth.ts';
+import { UserQuotas } from './access/limits.ts';
+import { claimsOf } from './access/permission.ts';
+import type { Config } from './config.ts';
+import { ChunkCache } from './delivery/catch-up.ts';
+import { Channels } from './delivery/channels.ts';
+import { EventWriter } from './delivery/event-writer.ts';
+import { PayloadGate, type Refusal } from './delivery/payload-gate.ts';
+import { Pump } from './delivery/pump.ts';
+import { compileRoutes } from './delivery/routes.ts';
+import { createCold } from './log/cold-stub.ts';
+import { connectToNats, type Nats } from './log/nats.ts';
+import { natsLogin } from './log/nats-login.ts';
+import { createReader, type Reader } from './log/reader.ts';
+import { createStreamLog } from './log/stream-log.ts';
+import { checkStreams } from './log/streams.ts';
+import { Tail, TailMemory } from './log/tail.ts';
+import { delay, type Clock } from './operations/clock.ts';
+import { evaluateReadiness, NOT_STARTED, type Readiness } from './operations/health.ts';
+import { throttleLog, type Logger } from './operations/log.ts';
+import { createMetrics } from './operations/metrics.ts';
+import { takeReadings } from './operations/readings.ts';
+import { createOperationsServer } from './operations/server.ts';
+import { count, createSessionCounters, type Pod } from './sessions/pod.ts';
+import { Sessions } from './sessions/sessions.ts';
+import { createWebSocketServer } from './transports/uws.ts';
+
+export interface GatewayDependencies {
+  readonly catalogue: Catalogue;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+}
+
+export interface Gateway {
+  /** Resolves when clients are served. Throws a GatewayError if the streams cannot be served or a port is taken. */
+  start(): Promise<{ readonly port: number; readonly operationsPort: number }>;
+  /** Not ready, no new connections; clients are asked to go elsewhere within the drain window. Then closes. */
+  stop(): Promise<void>;
+}
+
+const SWEEP_MS = 500;
+const PUMP_SLICE_MS = 4;
+const CHUNK_CACHE_BYTES = 8 * 1024 * 1024;
+/** Batches are cut so that several fit into a socket's budget. */
+const BATCHES_PER_BUDGET = 4;
+
+export const createGateway = (config: Config, { catalogue, clock, log, random }: GatewayDependencies): Gateway => {
+  const refusals: Partial<Record<Refusal, number>> = {};
+  const logRefusal = throttleLog(log, 'warn', { perSecond: 5, burst: 20 }, clock);
+  const filtersOf = compileRoutes(catalogue);
+  const memory = new TailMemory(config.tailMaxBytes);
+  const tails = new Map(catalogue.streams.map(({ name }) => [name, new Tail(name, filtersOf, memory)]));
+  const gate = new PayloadGate(catalogue, {
+    validate: config.validate,
+    onInvalid: config.onInvalid,
+    onRefused: (subject, sequence, refusal, reason) => {
+      count(refusals, refusal);
+      logRefusal({ subject, sequence, refusal, reason, action: config.onInvalid }, 'payload refused');
+    },
+  });
+  const writer = new EventWriter(catalogue, gate);
+  const channels = new Channels({
+    tails,
+    filtersOf,
+    writer,
+    clock,
+    flushIntervalMs: config.flushIntervalMs,
+    maxBatchBytes: config.socketBudgetBytes / BATCHES_PER_BUDGET,
+    atEndOfTick: setImmediate,
+  });
+  const pump = new Pump({ monotonicMs: () => performance.now(), defer: setImmediate, sliceMs: PUMP_SLICE_MS });
+  const authenticator = createAuthenticator(
+    {
+      key: config.verificationKey,
+      ...(config.tokenIssuer.length > 0 && { issuer: config.tokenIssuer }),
+      ...(config.tokenAudience.length > 0 && { audience: config.tokenAudience }),
+      clockToleranceMs: config.tokenClockToleranceMs,
+      maxTokenBytes: config.tokenMaxBytes,
+      subjectEncoding: config.subjectEncoding,
+      role: catalogue.role,
+      claims: claimsOf(catalogue),
+      jwks: { timeoutMs: config.jwksTimeoutMs, cooldownMs: config.jwksCooldownMs, maxAgeMs: config.jwksMaxAgeMs },
+    },
+    clock,
+  );
+  const readers = new Map<string, Reader>();
+  const counters = createSessionCounters();
+  let nats: Nats | undefined;
+  let isStarted = false;
+  let isDraining = false;
+  let readiness: Readiness = NOT_STARTED;
+
+  const start = async (): Promise<{ port: number; operationsPort: number }> => {
+    const operationsPort = await operations.listen();
+    log.info({ operationsPort }, 'health and metrics');
+    nats = await connect();
+    await checkStreams(nats.requests, [...tails.keys()]);
+    const cold = createCold({
+      nats,
+      clock,
+      readsPerStream: config.coldReadsPerStream,
+      maxBytes: config.coldReadMaxBytes,
+    });
+    const pod: Pod = {
+      catalogue,
+      tails,
+      channels,
+      chunks: new ChunkCache(CHUNK_CACHE_BYTES),
+      writer,
+      pump,
+      cold,
+      authenticator,
+      quotas,
+      clock,
+      random,
+      limits: {
+        pingIntervalMs: config.pingIntervalMs,
+        helloTimeoutMs: config.helloTimeoutMs,
+        tokenExpiringMs: config.tokenExpiringMs,
+        maxUnauthenticatedBytes: config.unauthenticatedMaxBytes,
+        maxFrameBytes: config.maxFrameBytes,
+        maxSubscriptions: config.maxSubscriptionsPerSocket,
+        subscribesPerSecond: config.subscribesPerSecond,
+        subscribeBurst: config.subscribeBurst,
+        socketBudgetBytes: config.socketBudgetBytes,
+        maxStates: config.snapshotMaxStates,
+      },
+      counters,
+      leaderOf: (stream) => {
+        const status = readers.get(stream)?.status();
+        return status && status.leaderReadMs > 0
+          ? { lastSequence: status.leaderSequence, readMs: status.leaderReadMs }
+          : undefined;
+      },
+      onFault: (error, where) => log.error({ err: error, where }, 'fault'),
+    };
+    sessions.open(pod);
+    await Promise.all([...tails.values()].map((tail) => read(tail, nats!)));
+    const port = await sockets.listen();
+    clock.setInterval(() => sessions.sweep(clock.now()), SWEEP_MS);
+    isStarted = true;
+    log.info({ port, operationsPort, streams: [...tails.keys()] }, 'listening');
+    return { port, operationsPort };
+  };
+
+  const connect = (): Promise<Nats> =>
+    connectToNats({
+      servers: config.natsUrl,
+      name: 'sluice-gateway',
+      clock,
+      connectTimeoutMs: config.natsConnectTimeoutMs,
+      ...natsLogin(config),
+      ...(config.natsInboxPrefix !== undefined && { inboxPrefix: config.natsInboxPrefix }),
+      onNotice: (notice) => log.warn(notice, 'nats'),
+    });
+
+  const read = async (tail: Tail, to: Nats): Promise<void> => {
+    const sink = createStreamLog({
+      tail,
+      channels,
+      onGeneration: (changed, cause) => {
+        log.warn({ stream: changed.stream, cause }, 'the stream is another one: resetting its subscribers');
+        sessions.reset(changed, cause);
+      },
+    });
+    const reader = createReader({
+      stream: tail.stream,
+      nats: to,
+      sink,
+      clock,
+      startMs: config.tailSeconds * 1_000,
+      maxBackfillBytes: config.tailMaxBytes / tails.size,
+      onDoubt: (stream, cause) => log.warn({ stream, cause }, 'reading again'),
+    });
+    readers.set(tail.stream, reader);
+    await reader.start();
+    log.info({ stream: tail.stream, events: tail.eventCount, head: tail.head }, 'tail filled');
+  };
+
+  const stop = async (): Promise<void> => {
+    if (isDraining) return;
+    isDraining = true;
+    log.info({ connections: sessions.size, windowMs: config.drainWindowMs }, 'draining');
+    sessions.drain(config.drainWindowMs);
+    const deadlineMs = clock.now() + Math.min(config.drainWindowMs, config.shutdownTimeoutMs);
+    while (sessions.size > 0 && clock.now() < deadlineMs) await delay(clock, 100);
+    sockets.close();
+    sessions.closeAll('drain');
+    channels.close();
+    await Promise.all([...readers.values()].map((reader) => reader.stop()));
+    await nats?.close();
+    metrics.close();
+    await operations.close();
+    log.info('closed');
+  };
+
+  const quotas = new UserQuotas({
+    connections: config.maxConnectionsPerUser,
+    subscriptions: config.maxSubscriptionsPerUser,
+    queuedBytes: config.maxQueuedBytesPerUser,
+    coldReads: config.coldReadsPerUser,
+  });
+  const sessions = new Sessions(() => randomBytes(9).toString('base64url'));
+  const metrics = createMetrics(() =>
+    takeReadings({
+      nowMs: clock.now(),
+      readiness: check(),
+      sessions,
+      quotas,
+      channels,
+      counters,
+      refusals,
+      auth: authenticator.outcomes,
+      readers,
+      tails,
+    }),
+  );
+  const check = (): Readiness => {
+    const statuses = [...readers.values()].map((reader) => reader.status());
+    readiness = evaluateReadiness(
+      readiness,
+      { readers: statuses, isStarted, isDraining },
+      config.readyRedAfterMs,
+      clock.now(),
+    );
+    return readiness;
+  };
+  const operations = createOperationsServer({
+    host: config.operationsHost,
+    port: config.operationsPort,
+    readiness: check,
+    metrics,
+  });
+  const sockets = createWebSocketServer({
+    host: config.host,
+    port: config.port,
+    path: '/v1/ws',
+    maxFrameBytes: config.maxFrameBytes,
+    isCompressed: config.compression,
+    isTokenInQueryAllowed: config.tokenInQuery,
+    idleTimeoutMs: 4 * config.pingIntervalMs,
+    accept: (connection, upgrade) => sessions.accept(connection, upgrade),
+    refusal: () => {
+      if (isDraining) return 'draining';
+      return sessions.size >= config.maxConnections ? 'too many connections' : undefined;
+    },
+  });
+  return { start, stop };
+};

@@ -1,0 +1,51 @@
+// Process entry: the only file that reads the environment and signals.
+import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { compileCatalogue, rez, type Catalogue, type CatalogueDefinition } from '@sluice/schemas';
+import { formatFaults, loadConfig } from './config.ts';
+import { GatewayError } from './errors.ts';
+import { createGateway } from './gateway.ts';
+import { systemClock } from './operations/clock.ts';
+import { createLog } from './operations/log.ts';
+
+const loadCatalogue = async (from: string): Promise<Catalogue> => {
+  let definition: CatalogueDefinition = rez;
+  if (from !== 'rez') {
+    const module = (await import(pathToFileURL(from).href)) as { readonly catalogue?: CatalogueDefinition };
+    if (!module.catalogue) throw new GatewayError('catalogue_invalid', `${from} exports no "catalogue"`);
+    definition = module.catalogue;
+  }
+  const compiled = compileCatalogue(definition);
+  if (compiled.ok) return compiled.value;
+  throw new GatewayError('catalogue_invalid', `the catalogue contradicts itself:\n- ${compiled.error.join('\n- ')}`);
+};
+
+const config = loadConfig({ env: process.env, readFile: (path) => readFileSync(path, 'utf8') });
+if (!config.ok) {
+  process.stderr.write(`The configuration is not usable:\n${formatFaults(config.error)}\n`);
+  process.exit(2);
+}
+const log = createLog({ level: config.value.logLevel, isPretty: config.value.logPretty });
+try {
+  const catalogue = await loadCatalogue(config.value.catalogue);
+  const gateway = createGateway(config.value, { catalogue, clock: systemClock, log, random: Math.random });
+  const stop = (signal: string): void => {
+    log.info({ signal }, 'stopping');
+    void gateway.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.fatal({ err: error }, 'could not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  // A supervisor that dies without a word (npm start that is killed) must not leave a gateway behind.
+  if (process.send) process.once('disconnect', () => stop('parent gone'));
+  await gateway.start();
+} catch (error) {
+  const { code, message, details } = GatewayError.from(error);
+  log.fatal({ code, details, err: error }, message);
+  process.exit(1);
+}

@@ -1,0 +1,69 @@
+// Asks every part for its figures when metrics are scraped.
+import type { UserQuotas } from '../access/limits.ts';
+import type { Channels } from '../delivery/channels.ts';
+import type { Reader } from '../log/reader.ts';
+import type { Tail } from '../log/tail.ts';
+import type { SessionCounters } from '../sessions/pod.ts';
+import type { Sessions } from '../sessions/sessions.ts';
+import type { Readiness } from './health.ts';
+import type { Readings, StreamReadings } from './metrics.ts';
+
+export interface ReadingSources {
+  readonly nowMs: number;
+  readonly readiness: Readiness;
+  readonly sessions: Sessions;
+  readonly quotas: UserQuotas;
+  readonly channels: Channels;
+  readonly counters: SessionCounters;
+  readonly refusals: Readings['refusals'];
+  readonly auth: Readings['auth'];
+  readonly readers: ReadonlyMap<string, Reader>;
+  readonly tails: ReadonlyMap<string, Tail>;
+}
+
+export const takeReadings = (from: ReadingSources): Readings => {
+  const connections = { msgpack: 0, json: 0 };
+  let subscriptions = 0;
+  let subscriptionsBehind = 0;
+  for (const session of from.sessions) {
+    connections[session.encoding]++;
+    for (const { phase } of session.subscriptions) {
+      subscriptions++;
+      if (phase !== 'live') subscriptionsBehind++;
+    }
+  }
+  return {
+    nowMs: from.nowMs,
+    isReady: from.readiness.isReady,
+    connections,
+    connectionsTotal: from.sessions.acceptedCount,
+    users: from.quotas.size,
+    subscriptions,
+    subscriptionsBehind,
+    channels: from.channels.size,
+    flushes: from.channels.flushCount,
+    ...from.counters,
+    refusals: from.refusals,
+    auth: from.auth,
+    streams: [...from.readers].map(([stream, reader]) => readStream(reader, from.tails.get(stream)!)),
+  };
+};
+
+const readStream = (reader: Reader, tail: Tail): StreamReadings => {
+  const { stream, received, lastHeardMs, leaderSequence, recreations, generations, doubts } = reader.status();
+  return {
+    stream,
+    eventsRead: received,
+    lastHeardMs,
+    leaderSequence,
+    recreations,
+    generations,
+    doubts,
+    moves: 0,
+    head: tail.head,
+    tailFirstSequence: tail.firstSequence,
+    tailEvents: tail.eventCount,
+    tailBytes: tail.byteLength,
+    headTimeMs: tail.headTimeMs,
+  };
+};

@@ -1,0 +1,152 @@
+// Where a subscription starts in each stream: at its own position, if the log still agrees with it, else with first
+// events. Knows the tail and cold reads; sends nothing. All checks of DESIGN "Positions, epochs, resets" are here.
+import type { ErrorCode, FirstEvents, Position, PositionEntry, ResetReason } from '@sluice/schemas';
+import type { ChannelStream } from '../delivery/live-channel.ts';
+import type { Cold, ColdRetry, StoredEvent } from '../log/cold.ts';
+
+/** How one stream of a subscription begins. */
+export interface StreamStart {
+  /** Everything at or below counts as sent once `events` are. */
+  readonly after: number;
+  /** Store time of the event at `after`; 0 where none vouches for it. */
+  readonly timeMs: number;
+  /** First events, or those between a cursor and the tail that had to be read to find the start. */
+  readonly events: readonly StoredEvent[];
+  /** False for a snapshot: the position is not told before its events have been sent. */
+  readonly isSettled: boolean;
+}
+
+export type Opened =
+  | { readonly kind: 'start'; readonly start: StreamStart }
+  | { readonly kind: 'reset'; readonly reason: ResetReason }
+  /** Past this pod's head, which is not past the end: ask again when the head has moved. */
+  | { readonly kind: 'ahead'; readonly sequence: number }
+  | { readonly kind: 'retry'; readonly code: ErrorCode; readonly afterMs: number }
+  | { readonly kind: 'refused'; readonly code: ErrorCode };
+
+/** A replay of the last N is collected before it is sent: bounded like a cold page. */
+const LAST_PAGE_EVENTS = 1_024;
+const LAST_PAGE_BYTES = 512 * 1024;
+
+const start = (after: number, timeMs: number, events: readonly StoredEvent[] = [], isSettled = true): Opened => ({
+  kind: 'start',
+  start: { after, timeMs, events, isSettled },
+});
+
+const retry = ({ code, afterMs }: ColdRetry): Opened => ({
+  kind: 'retry',
+  code: code === 'overloaded' ? 'overloaded' : 'unavailable',
+  afterMs,
+});
+
+/** Matches a position's entries with the channel's streams; `new_stream` if an entry belongs to none of them. */
+export const matchEntries = (
+  streams: readonly ChannelStream[],
+  position: Position,
+): readonly (PositionEntry | undefined)[] | 'new_stream' => {
+  const isKnown = ({ epoch }: PositionEntry): boolean => streams.some(({ tail }) => tail.epoch === epoch);
+  if (!position.entries.every(isKnown)) return 'new_stream';
+  return streams.map(({ tail }) => position.entries.find(({ epoch }) => epoch === tail.epoch));
+};
+
+/** Checks a position's own event. The answer is immediate where the tail holds it, which is the usual case. */
+export const openAtPosition = ({ tail }: ChannelStream, entry: PositionEntry, cold: Cold): Opened | Promise<Opened> => {
+  const { sequence, timeMs } = entry;
+  if (sequence > tail.head) return { kind: 'ahead', sequence };
+  // Nothing vouches for the entry (an empty stream, say): there is nothing to compare.
+  if (timeMs === 0) return start(sequence, 0);
+  const heldMs = sequence === tail.head && tail.headTimeMs > 0 ? tail.headTimeMs : tail.timeOf(sequence);
+  if (heldMs !== undefined)
+    return heldMs === timeMs ? start(sequence, timeMs) : { kind: 'reset', reason: 'rolled_back' };
+  return openBeforeTail(tail.stream, entry, cold);
+};
+
+const openBeforeTail = async (stream: string, { sequence, timeMs }: PositionEntry, cold: Cold): Promise<Opened> => {
+  const found = await cold.event(stream, sequence);
+  if (found.kind === 'retry') return retry(found);
+  if (found.event) {
+    return found.event.timeMs === timeMs ? start(sequence, timeMs) : { kind: 'reset', reason: 'rolled_back' };
+  }
+  // The event is gone: its neighbours must at least not contradict the order of store times.
+  const around = await cold.neighbours(stream, sequence);
+  if (around.kind === 'retry') return retry(around);
+  const { below, above } = around;
+  const isContradicted = (below && below.timeMs > timeMs) || (above && above.timeMs < timeMs);
+  return isContradicted ? { kind: 'reset', reason: 'rolled_back' } : start(sequence, timeMs);
+};
+
+/** First events of one stream for a subscription without a usable position. */
+export const openWithFirst = (
+  stream: ChannelStream,
+  first: FirstEvents,
+  maxStates: number,
+  cold: Cold,
+): Opened | Promise<Opened> => {
+  const { tail, filters } = stream;
+  if (first === 'none' || (first === 'states' && stream.stateFilters.length === 0))
+    return start(tail.head, tail.headTimeMs);
+  if (first === 'states') return openWithStates(stream, maxStates, cold);
+  if (first === 'all') return openWithAll(stream, cold);
+  return 'last' in first
+    ? openWithLast(tail.stream, filters, first.last, stream, cold)
+    : openSince(tail.stream, first.sinceMs, cold);
+};
+
+const openWithStates = async (
+  { tail, stateFilters }: ChannelStream,
+  maxStates: number,
+  cold: Cold,
+): Promise<Opened> => {
+  const result = await cold.states({ stream: tail.stream, filters: stateFilters, tail, maxStates });
+  if (result.kind === 'retry') return retry(result);
+  if (result.kind === 'too_large') return { kind: 'refused', code: 'snapshot_too_large' };
+  return start(result.through, 0, result.events, false);
+};
+
+const openWithAll = async ({ tail }: ChannelStream, cold: Cold): Promise<Opened> => {
+  if (tail.firstSequence <= 1) return start(0, 0);
+  const leader = await cold.leader(tail.stream);
+  return leader.kind === 'retry' ? retry(leader) : start(leader.firstSequence - 1, 0);
+};
+
+const openSince = async (stream: string, sinceMs: number, cold: Cold): Promise<Opened> => {
+  const result = await cold.since(stream, sinceMs);
+  return result.kind === 'retry' ? retry(result) : start(result.after, 0);
+};
+
+/** The cursor may lie well before the last N: what is read up to the tail is trimmed together with the tail's part. */
+const openWithLast = async (
+  name: string,
+  filters: readonly string[],
+  count: number,
+  { tail }: ChannelStream,
+  cold: Cold,
+): Promise<Opened> => {
+  const found = await cold.lastN(name, filters, count, tail);
+  if (found.kind === 'retry') return retry(found);
+  const events: StoredEvent[] = [];
+  let { after } = found;
+  while (after < tail.firstSequence - 1) {
+    const page = await cold.read({
+      stream: name,
+      filters,
+      after,
+      tail,
+      maxEvents: LAST_PAGE_EVENTS,
+      maxBytes: LAST_PAGE_BYTES,
+    });
+    if (page.kind === 'retry') return retry(page);
+    if (page.kind === 'truncated') after = page.firstSequence - 1;
+    else {
+      events.push(...page.events);
+      if (events.length > 2 * count) events.splice(0, events.length - count);
+      after = page.through;
+    }
+  }
+  const held = tail.read(filters, after, Number.POSITIVE_INFINITY).events;
+  if (held.length >= count) {
+    const { segment, number } = held[held.length - count]!;
+    return start(segment.sequences[number]! - 1, 0);
+  }
+  return start(after, 0, events.slice(-(count - held.length)), false);
+};

@@ -1,0 +1,79 @@
+// What every session of a pod shares. Built once by the composition root.
+import type { Catalogue, CloseReason, ErrorCode, ResetReason } from '@sluice/schemas';
+import type { Authenticator } from '../access/auth.ts';
+import type { UserQuotas } from '../access/limits.ts';
+import type { Channels } from '../delivery/channels.ts';
+import type { ChunkCache } from '../delivery/catch-up.ts';
+import type { EventWriter } from '../delivery/event-writer.ts';
+import type { Pump } from '../delivery/pump.ts';
+import type { Cold } from '../log/cold.ts';
+import type { Tail } from '../log/tail.ts';
+import type { Clock } from '../operations/clock.ts';
+
+export interface SessionLimits {
+  readonly pingIntervalMs: number;
+  readonly helloTimeoutMs: number;
+  readonly maxUnauthenticatedBytes: number;
+  readonly maxFrameBytes: number;
+  readonly maxSubscriptions: number;
+  readonly subscribesPerSecond: number;
+  readonly subscribeBurst: number;
+  readonly socketBudgetBytes: number;
+  readonly tokenExpiringMs: number;
+  /** States that a subscription begins with at most, per stream. */
+  readonly maxStates: number;
+}
+
+/** What sessions count. Plain numbers: the hot path pays an addition, metrics read them when asked. */
+export interface SessionCounters {
+  delivered: number;
+  sentFrames: number;
+  sentBytes: number;
+  fromTail: number;
+  fromCold: number;
+  fellBehind: number;
+  recovered: number;
+  coldReads: number;
+  readonly resets: Partial<Record<ResetReason, number>>;
+  readonly errors: Partial<Record<ErrorCode, number>>;
+  readonly closes: Partial<Record<CloseReason, number>>;
+}
+
+export const createSessionCounters = (): SessionCounters => ({
+  delivered: 0,
+  sentFrames: 0,
+  sentBytes: 0,
+  fromTail: 0,
+  fromCold: 0,
+  fellBehind: 0,
+  recovered: 0,
+  coldReads: 0,
+  resets: {},
+  errors: {},
+  closes: {},
+});
+
+/** Adds one under a name. */
+export const count = <K extends string>(into: Partial<Record<K, number>>, name: K): void => {
+  into[name] = (into[name] ?? 0) + 1;
+};
+
+export interface Pod {
+  readonly catalogue: Catalogue;
+  readonly tails: ReadonlyMap<string, Tail>;
+  readonly channels: Channels;
+  readonly chunks: ChunkCache;
+  readonly writer: EventWriter;
+  readonly pump: Pump;
+  readonly cold: Cold;
+  readonly authenticator: Authenticator;
+  readonly quotas: UserQuotas;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly limits: SessionLimits;
+  readonly counters: SessionCounters;
+  /** The last sequence of a stream as its leader told it, independently of the reader; undefined before that. */
+  readonly leaderOf: (stream: string) => { readonly lastSequence: number; readonly readMs: number } | undefined;
+  readonly onFault: (error: unknown, where: string) => void;
+}

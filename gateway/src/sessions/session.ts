@@ -1,0 +1,360 @@
+// One client: handshake, token, subscriptions. Frames in, frames out; knows no socket library and no NATS.
+//
+//   new ──hello──▶ verifying ──▶ open ──▶ closed        Frames that follow the hello wait, bounded, for the token.
+import {
+  CLOSE_CODES,
+  decodeWire,
+  encodeFrame,
+  ERRORS,
+  MIN_PROTOCOL_VERSION,
+  parsePosition,
+  parseUp,
+  PROTOCOL_VERSION,
+  type CloseReason,
+  type DownFrame,
+  type Encoding,
+  type ErrorCode,
+  type Hello,
+  type Subscribe,
+  type UpFrame,
+} from '@sluice/schemas';
+import type { AuthFault } from '../access/auth.ts';
+import { TokenBucket, type Lease } from '../access/limits.ts';
+import { resolveChannel, type Principal } from '../access/permission.ts';
+import { Outbox } from '../delivery/outbox.ts';
+import type { Pumped } from '../delivery/pump.ts';
+import type { Connection, ConnectionHandler, Upgrade } from '../transports/transport.ts';
+import { headsOf } from './heads.ts';
+import { count, type Pod } from './pod.ts';
+import { Subscription } from './subscription.ts';
+
+/** Subscribes that may wait for the token. */
+const MAX_WAITING_FRAMES = 256;
+
+type Phase = 'new' | 'verifying' | 'open' | 'closed';
+
+export class Session implements ConnectionHandler, Pumped {
+  readonly id: string;
+  readonly #pod: Pod;
+  readonly #connection: Connection;
+  readonly #outbox: Outbox;
+  readonly #onClosed: (session: Session) => void;
+  #upgrade: Upgrade | undefined;
+  #phase: Phase = 'new';
+  #waiting: UpFrame[] = [];
+  #unauthenticatedBytes = 0;
+  #principal: Principal | undefined;
+  #connectionLease: Lease | undefined;
+  #subscribes: TokenBucket | undefined;
+  readonly #subscriptions: Subscription[] = [];
+  /** Whose turn it is among those that are behind. */
+  #nextTurn = 0;
+  #coldReads: Promise<void> | undefined;
+  #heardMs: number;
+  #nextPingMs: number;
+  #isWarned = false;
+
+  constructor(pod: Pod, connection: Connection, upgrade: Upgrade, id: string, onClosed: (session: Session) => void) {
+    this.id = id;
+    this.#pod = pod;
+    this.#connection = connection;
+    this.#upgrade = upgrade;
+    this.#outbox = new Outbox(connection, pod.limits.socketBudgetBytes);
+    this.#onClosed = onClosed;
+    this.#heardMs = pod.clock.now();
+    this.#nextPingMs = this.#heardMs + pod.limits.helloTimeoutMs;
+  }
+
+  get encoding(): Encoding {
+    return this.#connection.encoding;
+  }
+
+  get principal(): Principal | undefined {
+    return this.#principal;
+  }
+
+  get subscriptions(): readonly Subscription[] {
+    return this.#subscriptions;
+  }
+
+  get roomBytes(): number {
+    return this.#outbox.roomBytes;
+  }
+
+  // --- what the transport calls -------------------------------------------------------------------------------
+
+  message(bytes: Uint8Array): void {
+    if (this.#phase === 'closed') return;
+    this.#heardMs = this.#pod.clock.now();
+    if (bytes.length > this.#pod.limits.maxFrameBytes) return this.close('frame_too_large');
+    if (this.#phase !== 'open') {
+      this.#unauthenticatedBytes += bytes.length;
+      if (this.#unauthenticatedBytes > this.#pod.limits.maxUnauthenticatedBytes) return this.close('frame_too_large');
+    }
+    const decoded = decodeWire(bytes, this.encoding);
+    if (!decoded.ok) return this.close('bad_frame');
+    for (const wire of decoded.value) {
+      const frame = parseUp(wire);
+      if (frame.kind === 'invalid') this.#invalid(frame.message, frame.id);
+      else this.#receive(frame);
+      if (this.#isClosed) return;
+    }
+    this.wake();
+  }
+
+  drained(): void {
+    this.#outbox.drained();
+    this.requestTurn();
+  }
+
+  closed(): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    for (const subscription of this.#subscriptions) subscription.end();
+    this.#subscriptions.length = 0;
+    this.#connectionLease?.release();
+    this.#onClosed(this);
+  }
+
+  // --- what subscriptions and the pump call -------------------------------------------------------------------
+
+  pushFrame(frame: DownFrame): void {
+    if (this.#phase === 'closed') return;
+    this.#pod.counters.sentFrames++;
+    this.#outbox.push(encodeFrame(frame, this.encoding));
+  }
+
+  push(bytes: Uint8Array): void {
+    this.#outbox.push(bytes);
+  }
+
+  sendBatch(bytes: Uint8Array): boolean {
+    return this.#outbox.trySend(bytes);
+  }
+
+  requestTurn(): void {
+    this.#pod.pump.request(this);
+  }
+
+  /** Each subscription that is behind gets one chunk, in turn; what they wrote leaves as one message. */
+  turn(): boolean {
+    if (this.#phase !== 'open') return false;
+    let hasMore = false;
+    const { length } = this.#subscriptions;
+    for (let i = 0; i < length && this.#outbox.roomBytes > 0; i++) {
+      // Subscriptions may end during a turn: the list may have become shorter.
+      const subscription = this.#subscriptions[(this.#nextTurn + i) % length];
+      if (subscription?.turn()) hasMore = true;
+    }
+    this.#nextTurn = length > 0 ? (this.#nextTurn + 1) % length : 0;
+    this.#outbox.flush();
+    if (this.#outbox.isOverHardLimit) this.close('overloaded');
+    return hasMore && this.#outbox.roomBytes > 0;
+  }
+
+  /** After anything that may have written frames: a first turn at once, the others through the pump. */
+  wake(): void {
+    if (this.#phase === 'open') {
+      if (this.turn()) this.requestTurn();
+    } else this.#outbox.flush();
+  }
+
+  /** One cold read at a time per connection: twenty channels must not take the budget of a stream at once. */
+  coldRead(read: () => Promise<void>): void {
+    const before = this.#coldReads ?? Promise.resolve();
+    const mine = before.then(read).catch((error: unknown) => this.#pod.onFault(error, 'cold read'));
+    this.#coldReads = mine;
+    void mine.then(() => {
+      if (this.#coldReads === mine) this.#coldReads = undefined;
+      this.requestTurn();
+    });
+  }
+
+  /** Ends a subscription with a code; a client acts on whether the code is retryable. */
+  refuse(subscription: Subscription, code: ErrorCode, id?: number, retryAfterMs?: number): void {
+    const { name } = subscription;
+    this.#drop(subscription);
+    if (id === undefined) {
+      count(this.#pod.counters.errors, code);
+      this.pushFrame({ kind: 'unsubscribed', channel: name, code });
+    } else this.#error(code, { id, channel: name, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+    this.#outbox.flush();
+  }
+
+  // --- what the gateway calls ---------------------------------------------------------------------------------
+
+  /** Deadlines of this connection: hello, pong, ping, token. Called about once a second. */
+  sweep(nowMs: number): void {
+    const { pingIntervalMs, helloTimeoutMs, tokenExpiringMs } = this.#pod.limits;
+    if (this.#phase !== 'open') {
+      if (nowMs >= this.#nextPingMs && nowMs - this.#heardMs >= helloTimeoutMs) this.close('hello_timeout');
+      return;
+    }
+    if (nowMs - this.#heardMs > 2 * pingIntervalMs + helloTimeoutMs) return this.close('pong_timeout');
+    const expiresAtMs = this.#principal?.expiresAtMs;
+    if (expiresAtMs !== undefined && nowMs >= expiresAtMs) return this.close('token_expired');
+    if (expiresAtMs !== undefined && !this.#isWarned && nowMs >= expiresAtMs - tokenExpiringMs) {
+      this.#isWarned = true;
+      this.pushFrame({ kind: 'token_expiring', inMs: expiresAtMs - nowMs });
+    }
+    for (const subscription of [...this.#subscriptions]) subscription.poll(nowMs);
+    // A peer that does not read gets no more pings: its silence will close it.
+    if (nowMs >= this.#nextPingMs && !this.#outbox.isCongested) {
+      this.#nextPingMs = nowMs + pingIntervalMs;
+      this.pushFrame({ kind: 'ping', heads: headsOf(this.#subscriptions) });
+    }
+    this.wake();
+  }
+
+  drain(withinMs: number): void {
+    this.pushFrame({ kind: 'drain', withinMs });
+    this.#outbox.flush();
+  }
+
+  close(reason: CloseReason): void {
+    if (this.#phase === 'closed') return;
+    count(this.#pod.counters.closes, reason);
+    this.#outbox.flush();
+    this.#connection.close(CLOSE_CODES[reason], reason);
+    this.closed();
+  }
+
+  // --- frames --------------------------------------------------------------------------------------------------
+
+  // A getter, since the compiler would take the phase for what it was before a call that may have closed.
+  get #isClosed(): boolean {
+    return this.#phase === 'closed';
+  }
+
+  #receive(frame: UpFrame): void {
+    if (this.#phase === 'new') {
+      if (frame.kind === 'hello') void this.#hello(frame);
+      else if (frame.kind !== 'pong') this.close('hello_expected');
+    } else if (this.#phase === 'verifying') {
+      if (this.#waiting.length < MAX_WAITING_FRAMES) this.#waiting.push(frame);
+      else this.close('rate_limited');
+    } else this.#handle(frame);
+  }
+
+  #handle(frame: UpFrame): void {
+    switch (frame.kind) {
+      case 'hello':
+        return this.#error('bad_frame', {}, 'hello was said already');
+      case 'subscribe':
+        return this.#subscribe(frame);
+      case 'unsubscribe': {
+        const { id, channel } = frame;
+        const subscription = this.#subscriptions.find(({ name }) => name === channel);
+        if (!subscription) return this.#error('not_subscribed', { id, channel });
+        this.#drop(subscription);
+        return this.pushFrame({ kind: 'unsubscribed', channel, id });
+      }
+      case 'auth':
+        return void this.#refresh(frame.id, frame.token);
+      case 'pong':
+    }
+  }
+
+  async #hello(frame: Hello): Promise<void> {
+    this.#phase = 'verifying';
+    if (frame.version < MIN_PROTOCOL_VERSION || frame.version > PROTOCOL_VERSION)
+      return this.close('unsupported_version');
+    const verified = await this.#pod.authenticator.verify(frame.token ?? this.#upgrade?.token);
+    this.#upgrade = undefined;
+    if (this.#isClosed) return;
+    if (!verified.ok) return this.#closeUnverified(verified.error);
+    const principal = verified.value;
+    const lease = this.#pod.quotas.acquire(principal.subject, 'connections');
+    if (!lease) return this.close('too_many_connections');
+    this.#connectionLease = lease;
+    this.#principal = principal;
+    this.#phase = 'open';
+    const { limits, clock, random } = this.#pod;
+    const nowMs = clock.now();
+    this.#subscribes = new TokenBucket({ perSecond: limits.subscribesPerSecond, burst: limits.subscribeBurst }, nowMs);
+    // Spread, so that a fleet that came back together is not pinged together.
+    this.#nextPingMs = nowMs + limits.pingIntervalMs * (0.5 + random() / 2);
+    this.pushFrame({
+      kind: 'welcome',
+      version: PROTOCOL_VERSION,
+      connectionId: this.id,
+      pingIntervalMs: limits.pingIntervalMs,
+      subject: principal.subject,
+      limits: { maxFrameBytes: limits.maxFrameBytes, maxSubscriptions: limits.maxSubscriptions },
+      ...(principal.expiresAtMs !== undefined && { expiresInMs: Math.max(0, principal.expiresAtMs - nowMs) }),
+    });
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const each of waiting) {
+      this.#handle(each);
+      if (this.#isClosed) return;
+    }
+    this.wake();
+  }
+
+  #closeUnverified(fault: AuthFault): void {
+    this.#error(fault, {});
+    this.close(fault);
+  }
+
+  /** A fresh token takes effect at once: every subscription is resolved again, in whatever phase it is (I4). */
+  async #refresh(id: number, token: string): Promise<void> {
+    const verified = await this.#pod.authenticator.verify(token);
+    if (this.#isClosed || !this.#principal) return;
+    if (!verified.ok) this.#error(verified.error, { id });
+    else if (verified.value.subject !== this.#principal.subject) this.#error('subject_mismatch', { id });
+    else {
+      this.#principal = verified.value;
+      this.#isWarned = false;
+      this.pushFrame({ kind: 'ok', id });
+      for (const subscription of [...this.#subscriptions]) this.#resolveAgain(subscription, verified.value);
+    }
+    this.wake();
+  }
+
+  #resolveAgain(subscription: Subscription, principal: Principal): void {
+    const resolved = resolveChannel(this.#pod.catalogue, principal, subscription.name);
+    if (!resolved.ok) this.refuse(subscription, resolved.error);
+    else if (resolved.value.id !== subscription.channel.resolved.id) subscription.rebind(resolved.value);
+  }
+
+  #subscribe({ id, channel, position: text, first }: Subscribe): void {
+    const nowMs = this.#pod.clock.now();
+    const bucket = this.#subscribes!;
+    const fail = (code: ErrorCode, retryAfterMs?: number): void =>
+      this.#error(code, { id, channel: channel.slice(0, 128), ...(retryAfterMs !== undefined && { retryAfterMs }) });
+    if (!bucket.take(nowMs)) return fail('rate_limited', bucket.waitMs(nowMs));
+    const resolved = resolveChannel(this.#pod.catalogue, this.#principal!, channel);
+    if (!resolved.ok) return fail(resolved.error);
+    if (this.#subscriptions.some(({ name }) => name === resolved.value.channel)) return fail('already_subscribed');
+    if (this.#subscriptions.length >= this.#pod.limits.maxSubscriptions) return fail('too_many_subscriptions');
+    const position = text === undefined ? undefined : parsePosition(text);
+    if (position && !position.ok) return fail('invalid_position');
+    const lease = this.#pod.quotas.acquire(this.#principal!.subject, 'subscriptions');
+    if (!lease) return fail('too_many_subscriptions');
+    const request = { id, position: position?.value, first };
+    const subscription = new Subscription(this, this.#pod, resolved.value, request, lease);
+    this.#subscriptions.push(subscription);
+    subscription.open();
+  }
+
+  #drop(subscription: Subscription): void {
+    const index = this.#subscriptions.indexOf(subscription);
+    if (index >= 0) this.#subscriptions.splice(index, 1);
+    subscription.end();
+  }
+
+  #invalid(message: string, id: number | undefined): void {
+    if (this.#phase !== 'open') return this.close(this.#phase === 'new' ? 'hello_expected' : 'bad_frame');
+    this.#error('bad_frame', id === undefined ? {} : { id }, message);
+  }
+
+  #error(
+    code: ErrorCode,
+    about: { readonly id?: number; readonly channel?: string; readonly retryAfterMs?: number },
+    message: string = ERRORS[code].help,
+  ): void {
+    count(this.#pod.counters.errors, code);
+    this.pushFrame({ kind: 'error', code, message, ...about });
+  }
+}

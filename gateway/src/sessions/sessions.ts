@@ -1,0 +1,63 @@
+// All sessions of a pod: accepting, sweeping deadlines, resetting those whose stream changed, draining.
+import type { CloseReason, ResetReason } from '@sluice/schemas';
+import type { Tail } from '../log/tail.ts';
+import type { Connection, ConnectionHandler, Upgrade } from '../transports/transport.ts';
+import type { Pod } from './pod.ts';
+import { Session } from './session.ts';
+
+export class Sessions {
+  readonly #newId: () => string;
+  readonly #sessions = new Set<Session>();
+  #pod: Pod | undefined;
+  acceptedCount = 0;
+
+  constructor(newId: () => string) {
+    this.#newId = newId;
+  }
+
+  /** From here on connections may be accepted. */
+  open(pod: Pod): void {
+    this.#pod = pod;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<Session> {
+    return this.#sessions.values();
+  }
+
+  accept(connection: Connection, upgrade: Upgrade): ConnectionHandler {
+    const session = new Session(this.#pod!, connection, upgrade, this.#newId(), this.#forget);
+    this.#sessions.add(session);
+    this.acceptedCount++;
+    return session;
+  }
+
+  sweep(nowMs: number): void {
+    for (const session of this.#sessions) session.sweep(nowMs);
+  }
+
+  /** A stream is another one than it was: whoever reads it starts again. */
+  reset(tail: Tail, reason: ResetReason): void {
+    for (const session of this.#sessions) {
+      for (const subscription of [...session.subscriptions]) {
+        if (subscription.channel.streams.some((stream) => stream.tail === tail)) subscription.reset(reason);
+      }
+      session.wake();
+    }
+  }
+
+  drain(withinMs: number): void {
+    for (const session of this.#sessions) session.drain(withinMs);
+  }
+
+  closeAll(reason: CloseReason): void {
+    for (const session of [...this.#sessions]) session.close(reason);
+  }
+
+  readonly #forget = (session: Session): void => {
+    this.#sessions.delete(session);
+  };
+}

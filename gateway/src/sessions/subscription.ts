@@ -1,0 +1,378 @@
+// One subscription: a cursor per stream on the log. Live, catching up and resuming are distances from the head, not
+// mechanisms:
+//
+//   opening ──▶ catching up ──▶ live        waiting: the position lies past this pod's head
+//      ▲  ▲        │  ▲          │
+//      │  └ waiting│  └──────────┘ over the socket's budget: goes on from what was sent last
+//      └───────────┴──── reset: first events again
+//
+// Each way back to opening starts a new run; what an older run still waits for is ignored when it comes (I4).
+import type { ErrorCode, FirstEvents, Position, PositionEntry, ResetReason, StreamRefs } from '@sluice/schemas';
+import { encodePosition, type Encoding } from '@sluice/schemas';
+import type { Lease } from '../access/limits.ts';
+import type { ResolvedChannel } from '../access/permission.ts';
+import { needsColdRead, type Cursor } from '../delivery/catch-up.ts';
+import type { ChannelStream, LiveChannel, LiveSubscriber } from '../delivery/live-channel.ts';
+import type { StoredEvent } from '../log/cold.ts';
+import { Segment } from '../log/segment.ts';
+import { matchEntries, openAtPosition, openWithFirst, type Opened, type StreamStart } from './opening.ts';
+import { count, type Pod } from './pod.ts';
+import type { Session } from './session.ts';
+
+/** About what one turn sends: large enough to share well, small enough to leave room in the smallest budget. */
+const CHUNK_BYTES = 32 * 1024;
+const COLD_PAGE_EVENTS = 256;
+const COLD_PAGE_BYTES = 512 * 1024;
+/** A client is better off asking again, perhaps another pod, than waiting longer than this without progress. */
+const PATIENCE_MS = 10_000;
+
+/** Two readings of the leader's end this far apart must agree before a position counts as past the end. */
+const AHEAD_CONFIRM_MS = 2_000;
+
+type Phase = 'opening' | 'waiting' | 'catching_up' | 'live' | 'ended';
+
+export interface SubscribeRequest {
+  readonly id: number;
+  readonly position: Position | undefined;
+  readonly first: FirstEvents | undefined;
+}
+
+export class Subscription implements LiveSubscriber {
+  liveIndex = -1;
+  phase: Phase = 'opening';
+  channel: LiveChannel;
+  readonly #session: Session;
+  readonly #pod: Pod;
+  readonly #lease: Lease;
+  /** The request until it is answered by `subscribed`; afterwards only its choice of first events matters. */
+  #request: SubscribeRequest;
+  #isAnswered = false;
+  #isLiveTold = false;
+  /** A reset that the client has yet to be told, together with where its first events start. */
+  #untoldReset: { readonly reason: ResetReason; readonly from?: number } | undefined;
+  #run = 0;
+  /** The run whose cold read is queued or under way: there is one at a time. */
+  #readingRun = -1;
+  /** Undefined while opening and while live. */
+  #cursors: Cursor[] | undefined;
+  /** Since when nothing has moved; 0 while all is well. */
+  #stuckSinceMs = 0;
+  /** While waiting: the stream and sequence that this pod has not reached, and since when the leader ends below it. */
+  #ahead: { readonly stream: number; readonly sequence: number; shortSinceMs: number } | undefined;
+
+  constructor(session: Session, pod: Pod, resolved: ResolvedChannel, request: SubscribeRequest, lease: Lease) {
+    this.#session = session;
+    this.#pod = pod;
+    this.#request = request;
+    this.#lease = lease;
+    this.channel = pod.channels.acquire(resolved);
+  }
+
+  get encoding(): Encoding {
+    return this.#session.encoding;
+  }
+
+  get name(): string {
+    return this.channel.resolved.channel;
+  }
+
+  /** Begins at the request's position if there is one and the log agrees with it, else with first events. */
+  open(): void {
+    const { position } = this.#request;
+    if (!position) return this.#openWithFirst();
+    if (position.key !== this.channel.resolved.key) return this.reset('filters_changed');
+    const entries = matchEntries(this.channel.streams, position);
+    if (entries === 'new_stream') return this.reset('new_stream');
+    this.#openAt(entries);
+  }
+
+  /** Drops everything the client has and starts again with first events. */
+  reset(reason: ResetReason, from?: number): void {
+    if (this.phase === 'ended') return;
+    count(this.#pod.counters.resets, reason);
+    this.#leaveLive();
+    if (!this.#isAnswered) this.#answer(false, []);
+    this.#untoldReset = { reason, ...(from !== undefined && { from }) };
+    this.#stuckSinceMs = 0;
+    this.#openWithFirst();
+  }
+
+  /** The token grants the channel under other filters now. */
+  rebind(resolved: ResolvedChannel): void {
+    this.#leaveLive();
+    this.#pod.channels.release(this.channel);
+    this.channel = this.#pod.channels.acquire(resolved);
+    if (this.#isAnswered) this.reset('filters_changed');
+    else this.open();
+  }
+
+  end(): void {
+    if (this.phase === 'ended') return;
+    this.#leaveLive();
+    this.phase = 'ended';
+    this.#run++;
+    this.#cursors = undefined;
+    this.#pod.channels.release(this.channel);
+    this.#lease.release();
+  }
+
+  deliver(bytes: Uint8Array, events: number): boolean {
+    if (!this.#session.sendBatch(bytes)) return false;
+    this.#pod.counters.delivered += events;
+    return true;
+  }
+
+  /** The channel has taken this subscription off its live ones. */
+  fallBehind(cursors: readonly number[]): void {
+    this.#pod.counters.fellBehind++;
+    this.phase = 'catching_up';
+    this.#cursors = cursors.map((after) => ({ after }));
+  }
+
+  /** At or below this sequence of a stream of the channel nothing is owed; undefined while that is not known. */
+  settled(stream: number): number | undefined {
+    return this.phase === 'live' ? this.channel.settled(stream) : this.#cursors?.[stream]?.after;
+  }
+
+  /** One chunk, if there is one and the socket has room. True if there is more to do right away. */
+  turn(): boolean {
+    const cursors = this.#cursors;
+    if (this.phase !== 'catching_up' || !cursors || this.#session.roomBytes <= 0) return false;
+    const coldStream = needsColdRead(this.channel, cursors);
+    if (coldStream !== undefined) {
+      this.#readCold(coldStream, cursors[coldStream]!);
+      return false;
+    }
+    const chunk = this.#pod.chunks.chunk(this.channel, cursors, this.encoding, CHUNK_BYTES, this.#pod.writer);
+    for (const [stream, after] of chunk.after.entries()) cursors[stream]!.after = after;
+    if (chunk.events > 0) this.#session.push(chunk.bytes);
+    this.#pod.counters.delivered += chunk.events;
+    this.#pod.counters.fromCold += chunk.coldEvents;
+    this.#pod.counters.fromTail += chunk.events - chunk.coldEvents;
+    if (!chunk.isAtHead) return true;
+    this.#goLive();
+    return false;
+  }
+
+  /** Polled while waiting: has the pod got there, or does the stream really end before the position? */
+  poll(nowMs: number): void {
+    const ahead = this.#ahead;
+    if (this.phase !== 'waiting' || !ahead) return;
+    const { tail } = this.channel.streams[ahead.stream]!;
+    if (tail.head >= ahead.sequence) return this.open();
+    const leader = this.#pod.leaderOf(tail.stream);
+    if (leader && leader.readMs >= this.#stuckSinceMs) {
+      if (leader.lastSequence >= ahead.sequence) ahead.shortSinceMs = 0;
+      else if (ahead.shortSinceMs === 0) ahead.shortSinceMs = leader.readMs;
+      else if (leader.readMs - ahead.shortSinceMs >= AHEAD_CONFIRM_MS) return this.reset('ahead');
+    }
+    if (nowMs - this.#stuckSinceMs > PATIENCE_MS) this.#giveUp('behind', 1_000);
+  }
+
+  #wait(stream: number, sequence: number): void {
+    this.phase = 'waiting';
+    this.#stuckSinceMs ||= this.#pod.clock.now();
+    if (this.#ahead?.stream !== stream || this.#ahead.sequence !== sequence) {
+      this.#ahead = { stream, sequence, shortSinceMs: 0 };
+    }
+  }
+
+  #openAt(entries: readonly (PositionEntry | undefined)[]): void {
+    const run = this.#begin();
+    const opened = this.channel.streams.map((stream, index) => {
+      const entry = entries[index];
+      return entry ? openAtPosition(stream, entry, this.#pod.cold) : this.#first(stream);
+    });
+    this.#settle(opened, run, (starts) => {
+      const recovered = entries.every((entry) => entry !== undefined);
+      if (recovered) this.#pod.counters.recovered++;
+      this.#answer(recovered, starts);
+    });
+  }
+
+  #openWithFirst(): void {
+    const run = this.#begin();
+    const opened = this.channel.streams.map((stream) => this.#first(stream));
+    this.#settle(opened, run, (starts) => {
+      const reset = this.#untoldReset;
+      if (!reset) return this.#answer(false, starts);
+      this.#untoldReset = undefined;
+      this.#isLiveTold = false;
+      this.#session.pushFrame({
+        kind: 'reset',
+        channel: this.name,
+        ...reset,
+        streams: this.#refs(),
+        position: this.#position(starts),
+      });
+    });
+  }
+
+  #begin(): number {
+    this.phase = 'opening';
+    this.#cursors = undefined;
+    return ++this.#run;
+  }
+
+  #first(stream: ChannelStream): Opened | Promise<Opened> {
+    const { first = this.channel.resolved.first } = this.#request;
+    return openWithFirst(stream, first, this.#pod.limits.maxStates, this.#pod.cold);
+  }
+
+  /** Starts at once if every stream knows its start, so that a storm of resumes costs no promises. */
+  #settle(
+    opened: readonly (Opened | Promise<Opened>)[],
+    run: number,
+    announce: (starts: readonly StreamStart[]) => void,
+  ): void {
+    if (opened.every((each): each is Opened => !(each instanceof Promise))) this.#conclude(opened, announce);
+    else {
+      void Promise.all(opened).then(
+        (all) => {
+          if (run !== this.#run) return;
+          this.#conclude(all, announce);
+          this.#session.wake();
+        },
+        (error: unknown) => this.#fail(error, run),
+      );
+    }
+  }
+
+  #conclude(opened: readonly Opened[], announce: (starts: readonly StreamStart[]) => void): void {
+    const starts: StreamStart[] = [];
+    for (const [stream, each] of opened.entries()) {
+      switch (each.kind) {
+        case 'reset':
+          return this.reset(each.reason);
+        case 'refused':
+          return this.#giveUp(each.code);
+        case 'ahead':
+          return this.#wait(stream, each.sequence);
+        case 'retry':
+          return this.#retryOpening(each.code, each.afterMs);
+        case 'start':
+          starts.push(each.start);
+      }
+    }
+    announce(starts);
+    this.#stuckSinceMs = 0;
+    this.#ahead = undefined;
+    this.phase = 'catching_up';
+    this.#cursors = starts.map(({ after, events }) => ({
+      after: events.length > 0 ? Math.min(after, events[0]!.sequence - 1) : after,
+      cold: events.length > 0 ? { segment: toSegment(events), next: 0, through: after } : undefined,
+    }));
+    this.#session.requestTurn();
+  }
+
+  #retryOpening(code: ErrorCode, afterMs: number): void {
+    const run = this.#run;
+    this.#later(code, afterMs, () => {
+      if (run === this.#run) this.#reopen();
+    });
+  }
+
+  /** After a retry the answer decides: an answered subscription has been reset or is new, both begin with first events. */
+  #reopen(): void {
+    if (this.#isAnswered) this.#openWithFirst();
+    else this.open();
+  }
+
+  #readCold(stream: number, cursor: Cursor): void {
+    const { tail, filters } = this.channel.streams[stream]!;
+    const run = this.#run;
+    if (this.#readingRun === run) return;
+    this.#readingRun = run;
+    this.#session.coldRead(async () => {
+      if (run !== this.#run || this.phase !== 'catching_up') return;
+      this.#pod.counters.coldReads++;
+      const result = await this.#pod.cold.read({
+        stream: tail.stream,
+        filters,
+        after: cursor.after,
+        tail,
+        maxEvents: COLD_PAGE_EVENTS,
+        maxBytes: Math.min(COLD_PAGE_BYTES, Math.max(CHUNK_BYTES, this.#session.roomBytes)),
+      });
+      this.#readingRun = -1;
+      // The subscription may have ended, been reset or been rebound to other filters while the answer was under way.
+      if (run !== this.#run || this.#cursors === undefined) return;
+      if (result.kind === 'truncated') return this.reset('truncated', result.firstSequence);
+      if (result.kind === 'retry') {
+        const code = result.code === 'overloaded' ? 'overloaded' : 'unavailable';
+        return this.#later(code, result.afterMs, () => this.#session.requestTurn());
+      }
+      this.#stuckSinceMs = 0;
+      const { events, through } = result;
+      if (events.length === 0) cursor.after = Math.max(cursor.after, through);
+      else cursor.cold = { segment: toSegment(events), next: 0, through: Math.max(cursor.after, through) };
+      this.#session.requestTurn();
+    });
+  }
+
+  /** Tries again later, but not for ever: without progress the client is told to come back. */
+  #later(code: ErrorCode, afterMs: number, again: () => void): void {
+    const nowMs = this.#pod.clock.now();
+    this.#stuckSinceMs ||= nowMs;
+    if (nowMs - this.#stuckSinceMs > PATIENCE_MS) return this.#giveUp(code, 1_000);
+    const run = this.#run;
+    this.#pod.clock.setTimeout(() => {
+      if (run === this.#run && this.phase !== 'ended') again();
+    }, afterMs);
+  }
+
+  #giveUp(code: ErrorCode, retryAfterMs?: number): void {
+    this.#session.refuse(this, code, this.#isAnswered ? undefined : this.#request.id, retryAfterMs);
+  }
+
+  #fail(error: unknown, run: number): void {
+    this.#pod.onFault(error, 'subscription');
+    if (run === this.#run) this.#giveUp('internal', 1_000);
+    this.#session.wake();
+  }
+
+  #goLive(): void {
+    this.#cursors = undefined;
+    this.phase = 'live';
+    this.#pod.channels.join(this.channel, this);
+    if (this.#isLiveTold) return;
+    this.#isLiveTold = true;
+    const heads = this.channel.streams.map(({ tail }) => ({
+      after: tail.head,
+      timeMs: tail.headTimeMs,
+      isSettled: true,
+    }));
+    this.#session.pushFrame({ kind: 'live', channel: this.name, position: this.#position(heads) });
+  }
+
+  #leaveLive(): void {
+    if (this.liveIndex >= 0) this.#pod.channels.leave(this.channel, this);
+  }
+
+  #answer(recovered: boolean, starts: readonly StreamStart[]): void {
+    this.#isAnswered = true;
+    const { id } = this.#request;
+    // The position has served its purpose; keeping it would cost memory on every idle connection.
+    this.#request = { id, position: undefined, first: this.#request.first };
+    const position = this.#position(starts);
+    this.#session.pushFrame({ kind: 'subscribed', id, channel: this.name, streams: this.#refs(), position, recovered });
+  }
+
+  #refs(): StreamRefs {
+    return this.channel.streams.map(({ ref, tail }) => [ref, tail.epoch]);
+  }
+
+  #position(starts: readonly Pick<StreamStart, 'after' | 'timeMs' | 'isSettled'>[]): string {
+    const entries = starts.flatMap(({ after, timeMs, isSettled }, stream) =>
+      isSettled ? [{ epoch: this.channel.streams[stream]!.tail.epoch, sequence: after, timeMs }] : [],
+    );
+    return encodePosition({ key: this.channel.resolved.key, entries });
+  }
+}
+
+const toSegment = (events: readonly StoredEvent[]): Segment => {
+  const segment = new Segment(events.length);
+  for (const { sequence, timeMs, subject, payload } of events) segment.append(sequence, timeMs, subject, payload);
+  segment.seal();
+  return segment;
+};

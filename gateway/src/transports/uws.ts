@@ -1,0 +1,166 @@
+// The one file that knows uWebSockets.js: upgrades on /v1/ws, bytes in and out. Knows no frame.
+import { SUBPROTOCOLS, type Encoding } from '@sluice/schemas';
+import {
+  App,
+  DISABLED,
+  SHARED_COMPRESSOR,
+  us_listen_socket_close,
+  us_socket_local_port,
+  type HttpRequest,
+  type HttpResponse,
+  type us_listen_socket,
+  type us_socket_context_t,
+  type WebSocket,
+} from 'uWebSockets.js';
+import { GatewayError } from '../errors.ts';
+import type { Accept, Connection, ConnectionHandler, Upgrade } from './transport.ts';
+
+export interface WebSocketServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly path: string;
+  readonly maxFrameBytes: number;
+  readonly isCompressed: boolean;
+  readonly isTokenInQueryAllowed: boolean;
+  /** Silence in both directions after which the socket goes; pings keep a live one from it. */
+  readonly idleTimeoutMs: number;
+  readonly accept: Accept;
+  /** Why a new connection is refused with 503 right now, if it is. */
+  readonly refusal: () => string | undefined;
+}
+
+export interface WebSocketServer {
+  /** The port. Throws `internal` if it cannot be taken. */
+  listen(): Promise<number>;
+  /** Takes no more connections. Those that are open stay. */
+  close(): void;
+}
+
+interface SocketData {
+  readonly encoding: Encoding;
+  readonly upgrade: Upgrade;
+  handler: ConnectionHandler | undefined;
+  connection: UwsConnection | undefined;
+}
+
+const OK = 1;
+/** Longer frames than we allow are still read up to twice the limit, so that their sender gets a coded close. */
+const OVERSIZE_FACTOR = 2;
+/** Our own budgets end far below; uWS drops messages silently at its own limit, so it must never be reached. */
+const UNREACHABLE_BYTES = 1024 * 1024 * 1024;
+const MAX_IDLE_SECONDS = 960;
+
+class UwsConnection implements Connection {
+  readonly encoding: Encoding;
+  #socket: WebSocket<SocketData> | undefined;
+  readonly #isCompressed: boolean;
+
+  constructor(socket: WebSocket<SocketData>, encoding: Encoding, isCompressed: boolean) {
+    this.#socket = socket;
+    this.encoding = encoding;
+    this.#isCompressed = isCompressed;
+  }
+
+  send(bytes: Uint8Array): boolean {
+    return this.#socket ? this.#socket.send(bytes, this.encoding === 'msgpack', this.#isCompressed) === OK : true;
+  }
+
+  bufferedBytes(): number {
+    return this.#socket?.getBufferedAmount() ?? 0;
+  }
+
+  close(code: number, reason: string): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.end(code, reason);
+  }
+
+  /** The socket is gone: touching it from here on would throw. */
+  forget(): void {
+    this.#socket = undefined;
+  }
+}
+
+export const createWebSocketServer = (options: WebSocketServerOptions): WebSocketServer => {
+  const { path, isCompressed, accept } = options;
+  let listening: us_listen_socket | undefined;
+  const app = App();
+  app.ws<SocketData>(path, {
+    compression: isCompressed ? SHARED_COMPRESSOR : DISABLED,
+    maxPayloadLength: options.maxFrameBytes * OVERSIZE_FACTOR,
+    maxBackpressure: UNREACHABLE_BYTES,
+    idleTimeout: Math.min(MAX_IDLE_SECONDS, Math.max(8, Math.ceil(options.idleTimeoutMs / 1_000))),
+    sendPingsAutomatically: false,
+    upgrade: (response, request, context) => upgrade(response, request, context, options),
+    open: (socket) => {
+      const data = socket.getUserData();
+      data.connection = new UwsConnection(socket, data.encoding, isCompressed);
+      data.handler = accept(data.connection, data.upgrade);
+    },
+    // The bytes are only ours during the call; whatever a handler keeps of them it has decoded.
+    message: (socket, message) => socket.getUserData().handler?.message(new Uint8Array(message)),
+    drain: (socket) => socket.getUserData().handler?.drained(),
+    close: (socket) => {
+      const data = socket.getUserData();
+      data.connection?.forget();
+      data.handler?.closed();
+    },
+  });
+  app.any('/*', (response) => {
+    response.writeStatus('404 Not Found').end(`WebSockets are served on ${path}\n`);
+  });
+  return {
+    listen: () =>
+      new Promise((resolve, reject) => {
+        app.listen(options.host, options.port, (socket) => {
+          if (!socket) {
+            reject(new GatewayError('internal', `cannot listen on ${options.host}:${options.port}`));
+            return;
+          }
+          listening = socket;
+          resolve(us_socket_local_port(socket as unknown as Parameters<typeof us_socket_local_port>[0]));
+        });
+      }),
+    close: () => {
+      if (listening) us_listen_socket_close(listening);
+      listening = undefined;
+    },
+  };
+};
+
+/** Everything is read from the request before anything else happens: uWS frees it when the handler returns. */
+const upgrade = (
+  response: HttpResponse,
+  request: HttpRequest,
+  context: us_socket_context_t,
+  { refusal, isTokenInQueryAllowed }: WebSocketServerOptions,
+): void => {
+  const offered = request.getHeader('sec-websocket-protocol');
+  const key = request.getHeader('sec-websocket-key');
+  const extensions = request.getHeader('sec-websocket-extensions');
+  const authorization = request.getHeader('authorization');
+  const queryToken = isTokenInQueryAllowed ? request.getQuery('token') : undefined;
+  const refused = refusal();
+  if (refused !== undefined) {
+    response.writeStatus('503 Service Unavailable').writeHeader('retry-after', '1').end(`${refused}\n`);
+    return;
+  }
+  const encoding = chooseEncoding(offered);
+  if (!encoding) {
+    response
+      .writeStatus('400 Bad Request')
+      .end(`offer one of the subprotocols ${Object.values(SUBPROTOCOLS).join(', ')}\n`);
+    return;
+  }
+  const bearer = /^Bearer (\S+)$/i.exec(authorization)?.[1];
+  const token = bearer ?? (queryToken === '' ? undefined : queryToken);
+  const remoteAddress = Buffer.from(response.getRemoteAddressAsText()).toString();
+  const data: SocketData = { encoding, upgrade: { token, remoteAddress }, handler: undefined, connection: undefined };
+  response.upgrade(data, key, SUBPROTOCOLS[encoding], extensions, context);
+};
+
+const chooseEncoding = (offered: string): Encoding | undefined => {
+  const names = offered.split(',').map((name) => name.trim());
+  return (['msgpack', 'json'] as const).find((encoding) => names.includes(SUBPROTOCOLS[encoding]));
+};
