@@ -74,8 +74,8 @@ test('the verdict is the one of jose', async () => {
         const result = await ours.verify(token);
         const expected = await jwtVerify(token, key.key, {
           algorithms: [...key.algorithms],
-          ...(issuer && { issuer }),
-          ...(audience && { audience }),
+          ...(issuer && { issuer: [...issuer] }),
+          ...(audience && { audience: [...audience] }),
           clockTolerance: clockToleranceMs / 1_000,
           currentDate: new Date(NOW_MS),
         }).then((): AuthOutcome => 'accepted', asOutcome);

@@ -29,12 +29,6 @@ export class TokenBucket {
     return Math.max(0, Math.ceil(((count - this.#tokens) / this.#perSecond) * 1_000));
   }
 
-  /** A full bucket is as good as a new one: whoever keeps many may drop it. */
-  isFull(nowMs: number): boolean {
-    this.#refill(nowMs);
-    return this.#tokens >= this.#burst;
-  }
-
   #refill(nowMs: number): void {
     // A wall clock may step back; that must neither take tokens away nor grant them twice.
     const passedMs = Math.max(0, nowMs - this.#updatedAtMs);
