@@ -1,17 +1,8 @@
 // The one file that knows uWebSockets.js: upgrades on /v1/ws, bytes in and out. Knows no frame.
 import { SUBPROTOCOLS, type Encoding } from '@sluice/schemas';
-import {
-  App,
-  DISABLED,
-  SHARED_COMPRESSOR,
-  us_listen_socket_close,
-  us_socket_local_port,
-  type HttpRequest,
-  type HttpResponse,
-  type us_listen_socket,
-  type us_socket_context_t,
-  type WebSocket,
-} from 'uWebSockets.js';
+// The default import works with this registry's copy (CommonJS) and with upstream's ESM wrapper alike.
+import uws from 'uWebSockets.js';
+import type { HttpRequest, HttpResponse, us_listen_socket, us_socket_context_t, WebSocket } from 'uWebSockets.js';
 import { GatewayError } from '../errors.ts';
 import type { Accept, Connection, ConnectionHandler, Upgrade } from './transport.ts';
 
@@ -85,9 +76,9 @@ class UwsConnection implements Connection {
 export const createWebSocketServer = (options: WebSocketServerOptions): WebSocketServer => {
   const { path, isCompressed, accept } = options;
   let listening: us_listen_socket | undefined;
-  const app = App();
+  const app = uws.App();
   app.ws<SocketData>(path, {
-    compression: isCompressed ? SHARED_COMPRESSOR : DISABLED,
+    compression: isCompressed ? uws.SHARED_COMPRESSOR : uws.DISABLED,
     maxPayloadLength: options.maxFrameBytes * OVERSIZE_FACTOR,
     maxBackpressure: UNREACHABLE_BYTES,
     idleTimeout: Math.min(MAX_IDLE_SECONDS, Math.max(8, Math.ceil(options.idleTimeoutMs / 1_000))),
@@ -119,11 +110,11 @@ export const createWebSocketServer = (options: WebSocketServerOptions): WebSocke
             return;
           }
           listening = socket;
-          resolve(us_socket_local_port(socket as unknown as Parameters<typeof us_socket_local_port>[0]));
+          resolve(uws.us_socket_local_port(socket));
         });
       }),
     close: () => {
-      if (listening) us_listen_socket_close(listening);
+      if (listening) uws.us_listen_socket_close(listening);
       listening = undefined;
     },
   };
