@@ -1,11 +1,24 @@
 // The harness itself: what the chaos suites take for granted about servers, clusters and faults.
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { describe, expect, test } from 'vitest';
+import { customerOrderFilters } from '../kit/channel-filters.ts';
+import { assertComplete, expectComplete } from '../kit/checker.ts';
 import { eventually } from '../kit/eventually.ts';
 import { oldNatsServerBinary } from '../kit/nats-binary.ts';
 import { startNatsCluster } from '../kit/nats-cluster.ts';
 import { startNatsServer } from '../kit/nats-server.ts';
-import { ORDER_STREAM, createOrderStreams, createStream, publishOrderEvents } from '../kit/order-events.ts';
+import {
+  ORDER_STREAM,
+  PAYMENT_STREAM,
+  createOrderStreams,
+  createStream,
+  publishOrderEvents,
+  startSteadyLoad,
+} from '../kit/order-events.ts';
+import { Recorder, typeOf } from '../kit/recorder.ts';
+import { type TrueEvent, readStreams } from '../kit/stream-truth.ts';
+
+const markOf = ({ data }: TrueEvent): unknown => (data as { mark: unknown }).mark;
 
 describe('one server', () => {
   test.each(['stop', 'kill'] as const)('keeps its port and its data when it is restarted (%s)', async (how) => {
@@ -53,6 +66,48 @@ describe('one server', () => {
     const after = await (await jetstreamManager(client)).streams.info(ORDER_STREAM);
     expect(after.state.last_seq).toBe(5);
     expect(after.created).toBe(before.created);
+  });
+
+  test('a steady load stores each of its events once, through a kill, and the checker agrees', async () => {
+    await using nats = await startNatsServer();
+    await using client = await nats.connect();
+    await createOrderStreams(client);
+    const load = startSteadyLoad(client, {
+      eventsPerSecond: 500,
+      next: (index) => ({ type: index % 5 === 0 ? 'payment.confirmed' : 'order.status_changed' }),
+    });
+    await eventually(() => load.stored.length > 200);
+
+    await nats.kill();
+    await nats.start();
+
+    const before = load.stored.length;
+    await eventually(() => load.stored.length > before + 200, { timeoutMs: 20_000 });
+    const stored = await load.stop();
+    const [orders, payments] = await readStreams(client, [ORDER_STREAM, PAYMENT_STREAM]);
+    expect(orders!.events.length + payments!.events.length).toBe(stored.length);
+    expect(new Set([...orders!.events, ...payments!.events].map(markOf)).size).toBe(stored.length);
+    // What a perfect client would have seen, then one event less.
+    const filters = customerOrderFilters('u-1', 'o-17');
+    const recorder = new Recorder();
+    const truths = [orders!, payments!];
+    for (const truth of truths) {
+      for (const { sequence, timeMs, subject, data } of truth.events) {
+        recorder.add('order:o-17', {
+          kind: 'event',
+          epoch: truth.stream,
+          sequence,
+          timeMs,
+          type: typeOf(subject),
+          data,
+        });
+      }
+    }
+    assertComplete(recorder, 'order:o-17', truths, { filters, first: 'all' });
+    await publishOrderEvents(client, 1);
+    await expect(expectComplete(client, recorder, 'order:o-17', { filters, first: 'all' })).rejects.toThrow(
+      'missing_tail',
+    );
   });
 
   test('an older server stores and serves single gets', async () => {
@@ -116,7 +171,7 @@ describe('a cluster', () => {
     await using publisher = await one!.connect();
     await using subscriber = await two!.connect();
     const received = new Set<string>();
-    subscriber.subscribe('news', { callback: (_, message) => received.add(message.string()) });
+    subscriber.subscribe('news', { callback: (_, message) => void received.add(message.string()) });
     await subscriber.flush();
     const arrives = (text: string): Promise<unknown> =>
       eventually(() => {

@@ -223,16 +223,11 @@ class StreamCheck {
 
   /** The sequence after which nothing may be missing. */
   #wholeAfter(events: readonly RecordedEvent[], liveAt: number | undefined): number {
-    switch (this.#expectation.first ?? 'states') {
-      case 'all':
-        return 0;
-      case 'tail':
-        return (events[0]?.sequence ?? 1) - 1;
-      case 'states':
-      case 'none':
-        // Never live: the snapshot was cut short, what follows the last event cannot be told.
-        return liveAt ?? Number.POSITIVE_INFINITY;
-    }
+    const { first = 'states' } = this.#expectation;
+    if (first === 'all') return 0;
+    if (first === 'tail') return (events[0]?.sequence ?? 1) - 1;
+    // Never live: the snapshot was cut short, what follows the last event cannot be told.
+    return liveAt ?? Number.POSITIVE_INFINITY;
   }
 
   #missing(seen: ReadonlySet<number>, from: number, to: number): TrueEvent[] {
@@ -274,7 +269,7 @@ function findForeign(entries: readonly RecordEntry[], { filters }: Expectation, 
 /** Families do not span streams, so that a type tells its stream. */
 function familyTest(subjects: readonly string[]): (type: string) => boolean {
   const families = new Set(subjects.map((subject) => subject.split('.')[0]));
-  return (type) => families.has(type.split('.')[0]!);
+  return (type) => families.has(type.split('.')[0]);
 }
 
 function sequenceIn(position: string | undefined, epoch: string | undefined): number | undefined {

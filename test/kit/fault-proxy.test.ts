@@ -12,7 +12,7 @@ interface Echo {
 }
 
 const test = base.extend<{ echo: Echo; proxy: FaultProxy; dial: () => Promise<Peer> }>({
-  echo: async ({}, use) => {
+  echo: async ({ task: _task }, use) => {
     const sockets = new Set<Socket>();
     const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
       sockets.add(socket);

@@ -131,7 +131,7 @@ export class FaultProxy implements AsyncDisposable {
 
   /** Takes every fault back, also random cuts. Connections that a side gave up meanwhile end now. */
   heal(): this {
-    for (const cuts of [...this.#randomCuts]) cuts.stop();
+    for (const cuts of this.#randomCuts) cuts.stop();
     this.accept();
     return this.#set(noFault());
   }
@@ -162,7 +162,7 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    for (const cuts of [...this.#randomCuts]) cuts.stop();
+    for (const cuts of this.#randomCuts) cuts.stop();
     if (!this.#server.listening) return;
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.cut();

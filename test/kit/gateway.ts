@@ -45,6 +45,7 @@ export class Gateway implements AsyncDisposable {
       SLUICE_NATS_URL: options.natsUrl,
       SLUICE_HOST: '127.0.0.1',
       SLUICE_PORT: '0',
+      SLUICE_OPERATIONS_HOST: '127.0.0.1',
       SLUICE_OPERATIONS_PORT: '0',
       SLUICE_TOKEN_SECRET: TEST_SECRET,
       ...options.env,

@@ -4,7 +4,7 @@ import { test as base, expect } from 'vitest';
 import { RawClient } from './raw-client.ts';
 
 const test = base.extend<{ url: string }>({
-  url: async ({}, use) => {
+  url: async ({ task: _task }, use) => {
     const app = uws.App();
     app.get('/refused', (response) => void response.writeStatus('404 Not Found').end('no such thing'));
     app.ws('/v1/ws', {

@@ -64,28 +64,17 @@ export class Recorder {
   frames(): (frame: DownFrame) => void {
     const refs = new Map<number, { channel: string; epoch: string }>();
     return (frame) => {
-      switch (frame.kind) {
-        case 'subscribed':
-          for (const [ref, epoch] of frame.streams) refs.set(ref, { channel: frame.channel, epoch });
-          return this.add(frame.channel, { kind: 'subscribed', isRecovered: frame.recovered });
-        case 'reset':
-          for (const [ref, epoch] of frame.streams) refs.set(ref, { channel: frame.channel, epoch });
-          return this.add(frame.channel, { kind: 'reset', reason: frame.reason });
-        case 'live':
-          return this.add(frame.channel, { kind: 'live', position: frame.position });
-        case 'unsubscribed':
-          return this.add(frame.channel, { kind: 'ended', code: frame.code });
-        case 'event': {
-          const stream = refs.get(frame.ref);
-          if (!stream) throw new Error(`an event with the unknown ref ${frame.ref}`);
-          const { sequence, timeMs, type, data } = frame;
-          return this.add(stream.channel, { kind: 'event', epoch: stream.epoch, sequence, timeMs, type, data });
-        }
-        default:
-          if (frame.kind === 'error' && frame.channel !== undefined) {
-            this.add(frame.channel, { kind: 'error', code: frame.code });
-          }
+      if (frame.kind === 'event') {
+        const stream = refs.get(frame.ref);
+        if (!stream) throw new Error(`an event with the unknown ref ${frame.ref}`);
+        const { sequence, timeMs, type, data } = frame;
+        return this.add(stream.channel, { kind: 'event', epoch: stream.epoch, sequence, timeMs, type, data });
       }
+      if (frame.kind === 'subscribed' || frame.kind === 'reset') {
+        for (const [ref, epoch] of frame.streams) refs.set(ref, { channel: frame.channel, epoch });
+      }
+      const entry = toEntry(frame);
+      if (entry && 'channel' in frame && frame.channel !== undefined) this.add(frame.channel, entry);
     };
   }
 
@@ -127,6 +116,14 @@ export class Recorder {
       (entry) => entry.kind === 'event' && entry.sequence === stored.sequence && sameFamily(entry.type, type),
     );
   }
+}
+
+function toEntry(frame: DownFrame): RecordEntry | undefined {
+  if (frame.kind === 'subscribed') return { kind: 'subscribed', isRecovered: frame.recovered };
+  if (frame.kind === 'reset') return { kind: 'reset', reason: frame.reason };
+  if (frame.kind === 'live') return { kind: 'live', position: frame.position };
+  if (frame.kind === 'unsubscribed') return { kind: 'ended', code: frame.code };
+  return frame.kind === 'error' ? { kind: 'error', code: frame.code } : undefined;
 }
 
 /** `order.status_changed` for `order.m-1.u-1.o-17.status_changed`. */

@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type CryptoKey, type JWK, type JWTPayload, SignJWT, exportJWK, exportSPKI, generateKeyPair } from 'jose';
+import { type CryptoKey, type JWK, SignJWT, exportJWK, exportSPKI, generateKeyPair } from 'jose';
 
 export const TEST_SECRET = 'a secret that only tests know, 32 bytes and more';
 
@@ -50,15 +50,20 @@ export interface KeyIssuer extends TokenIssuer {
 export async function keyIssuer(algorithm: AsymmetricAlgorithm, keyId = 'key-1'): Promise<KeyIssuer> {
   const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true });
   const publicJwk = { ...(await exportJWK(publicKey)), kid: keyId, alg: algorithm, use: 'sig' };
-  const { sign } = issuerOf(algorithm, privateKey, keyId);
-  return { sign, keyId, algorithm, publicPem: await exportSPKI(publicKey), publicJwk };
+  return {
+    ...issuerOf(algorithm, privateKey, keyId),
+    keyId,
+    algorithm,
+    publicPem: await exportSPKI(publicKey),
+    publicJwk,
+  };
 }
 
 function issuerOf(alg: string, key: CryptoKey | Uint8Array, keyId?: string): TokenIssuer {
   return {
     sign: async (claims, options = {}) => {
       const kid = options.keyId ?? keyId;
-      return await new SignJWT(fullClaims(claims, options) as JWTPayload)
+      return await new SignJWT(fullClaims(claims, options))
         .setProtectedHeader({ alg, typ: 'JWT', ...(kid === undefined ? {} : { kid }) })
         .sign(key);
     },
