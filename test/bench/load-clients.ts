@@ -68,7 +68,7 @@ export const startLoadClients = (processes = 2): LoadClients => {
           set,
           goal,
           plans: plans.filter((_, i) => i % processes === index),
-          target: { ...server, payloadBytes, sourceAddress: `127.0.0.${index + 2}` },
+          target: { host: server.host, port: server.port, payloadBytes, sourceAddress: `127.0.0.${index + 2}` },
         }),
       );
     },
