@@ -1,1 +1,19 @@
-export {};
+// The public door of the producers package: re-exports only.
+export { ProducerError, PRODUCER_ERRORS, type ProducerErrorCode, type ProducerErrorDetails } from './errors.ts';
+export {
+  type Conflict,
+  createPublisher,
+  type Publisher,
+  type PublisherOptions,
+  type PublisherSettings,
+  type PublishOptions,
+} from './publisher.ts';
+export type { Stored } from './reply.ts';
+export { DEFAULT_RETRY, type RetryPolicy } from './retry.ts';
+export {
+  applyStreams,
+  type StreamDifference,
+  type StreamOptions,
+  type StreamReport,
+  toStreamConfig,
+} from './streams.ts';

@@ -1,0 +1,103 @@
+// Creates the catalogue's streams. Never changes or deletes one that exists: an operator may have tuned it.
+import {
+  DiscardPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamManager,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from '@nats-io/jetstream';
+import type { CatalogueStream } from '@sluice/schemas';
+import { ProducerError } from './errors.ts';
+
+export interface StreamOptions {
+  readonly replicas?: number;
+  /** For streams whose catalogue entry names no limit of its own; the oldest events go first. */
+  readonly maxBytes?: number;
+}
+
+export interface StreamDifference {
+  readonly field: string;
+  readonly wanted: unknown;
+  readonly found: unknown;
+}
+
+export type StreamReport =
+  | { readonly stream: string; readonly kind: 'created' | 'equal' }
+  | { readonly stream: string; readonly kind: 'different'; readonly differences: readonly StreamDifference[] };
+
+const NS_PER_MS = 1_000_000;
+const DUPLICATE_WINDOW_MS = 120_000;
+
+type Wanted = Partial<StreamConfig> & { readonly name: string; readonly subjects: string[] };
+
+/** What a gateway can serve: limits retention (it acknowledges nothing) and direct gets (it reads ranges). */
+export const toStreamConfig = (stream: CatalogueStream, options: StreamOptions = {}): Wanted => ({
+  name: stream.name,
+  subjects: [...stream.subjects],
+  retention: RetentionPolicy.Limits,
+  storage: StorageType.File,
+  discard: DiscardPolicy.Old,
+  max_age: stream.maxAgeMs * NS_PER_MS,
+  max_bytes: stream.maxBytes ?? options.maxBytes ?? -1,
+  // Not above the age: the server refuses that.
+  duplicate_window: Math.min(DUPLICATE_WINDOW_MS, stream.maxAgeMs) * NS_PER_MS,
+  allow_direct: true,
+  num_replicas: options.replicas ?? 1,
+});
+
+/** Creates what is missing, leaves the rest and says how it differs. Throws `refused` with the server's reason. */
+export const applyStreams = async (
+  manager: JetStreamManager,
+  streams: readonly CatalogueStream[],
+  options: StreamOptions = {},
+): Promise<readonly StreamReport[]> => {
+  const reports: StreamReport[] = [];
+  for (const stream of streams) reports.push(await applyStream(manager, toStreamConfig(stream, options)));
+  return reports;
+};
+
+const applyStream = async (manager: JetStreamManager, wanted: Wanted): Promise<StreamReport> => {
+  const found = await find(manager, wanted.name);
+  if (found) return compare(wanted, found);
+  try {
+    await manager.streams.add(wanted);
+    return { stream: wanted.name, kind: 'created' };
+  } catch (cause) {
+    // Somebody else may have been faster, with other limits.
+    const rival = await find(manager, wanted.name);
+    if (rival) return compare(wanted, rival);
+    throw new ProducerError('refused', { path: wanted.name, reason: String(cause) }, cause);
+  }
+};
+
+const find = async (manager: JetStreamManager, name: string): Promise<StreamConfig | undefined> => {
+  try {
+    return (await manager.streams.info(name)).config;
+  } catch (cause) {
+    if (cause instanceof JetStreamApiError && cause.code === JetStreamApiCodes.StreamNotFound) return undefined;
+    throw new ProducerError('unavailable', { path: name, reason: String(cause) }, cause);
+  }
+};
+
+const compare = (wanted: Wanted, found: StreamConfig): StreamReport => {
+  const differences = Object.entries(wanted)
+    .map(([field, value]) => ({
+      field,
+      wanted: value as unknown,
+      found: found[field as keyof StreamConfig] as unknown,
+    }))
+    .filter(({ wanted: one, found: other }) => canonical(one) !== canonical(other));
+  return differences.length === 0
+    ? { stream: wanted.name, kind: 'equal' }
+    : { stream: wanted.name, kind: 'different', differences };
+};
+
+/** Subjects are a set; an absent flag is false. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(
+    Array.isArray(value)
+      ? [...(value as unknown[])].sort((a, b) => (String(a) < String(b) ? -1 : 1))
+      : (value ?? false),
+  );
