@@ -3,10 +3,10 @@
 
 import { mkdir } from 'node:fs/promises';
 import { relative } from 'node:path';
+import { sharedGuard } from './guard.ts';
 import { createProgressWriter } from './progress.ts';
 import { bringUp, describeExit } from './stack/bring-up.ts';
 import { folder } from './stack/folder.ts';
-import { startGuard } from './stack/guard.ts';
 import { interruption } from './stack/interruption.ts';
 import { lockCheckout } from './stack/lock.ts';
 import { removeRunFile, writeRunFile } from './stack/run-file.ts';
@@ -24,7 +24,7 @@ async function start(): Promise<number> {
   const progress = createProgressWriter();
   const say = (text: string): void => progress.report({ kind: 'step', text });
   await mkdir(folder.root, { recursive: true });
-  const guard = startGuard();
+  const guard = sharedGuard();
   let unlock: () => Promise<void>;
   try {
     unlock = await lockCheckout(folder.lock, guard.pid, say);

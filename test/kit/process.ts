@@ -1,6 +1,7 @@
 // A child process under test: bounded log, ready raced against exit, signals by its own pid, never left behind.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
+import { sharedGuard } from '@sluice/deploy';
 import { eventually, within } from './eventually.ts';
 
 const MAX_LOG_LINES = 2000;
@@ -53,6 +54,8 @@ export async function startProcess(options: ProcessOptions): Promise<TestProcess
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   living.add(child);
+  // A worker that is killed itself (Ctrl-C in a terminal reaches it, too) runs no exit handler.
+  if (child.pid !== undefined) sharedGuard().watch(child.pid);
   const lines: string[] = [];
   let onReady = (): void => {};
   const ready = new Promise<void>((resolve) => (onReady = resolve));
@@ -65,6 +68,7 @@ export async function startProcess(options: ProcessOptions): Promise<TestProcess
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => {
       living.delete(child);
+      if (child.pid !== undefined) sharedGuard().forget(child.pid);
       resolve({ code, signal });
     });
     child.once('error', (error) => {

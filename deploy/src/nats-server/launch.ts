@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DeployError } from '../errors.ts';
+import { sharedGuard } from '../guard.ts';
 
 export interface LaunchOptions {
   /** Path of the nats-server executable. */
@@ -61,8 +62,8 @@ export async function launchNatsServer(options: LaunchOptions): Promise<NatsServ
   const log = collectLog(child, options.logFile);
   const exited = exitOf(child);
   const stop = (): Promise<void> => stopProcess(child, exited);
-  // The folder outlives the start because the server removes its own file from it when it ends.
-  void exited.then(() => rm(portsDir, { recursive: true, force: true })).catch(() => undefined);
+  if (child.pid !== undefined) sharedGuard().watch(child.pid);
+  void cleanUpAfter(child, exited, portsDir);
 
   try {
     const port = await readyPort(options, portsDir, exited, log);
@@ -71,6 +72,13 @@ export async function launchNatsServer(options: LaunchOptions): Promise<NatsServ
     await stop();
     throw error;
   }
+}
+
+async function cleanUpAfter(child: ChildProcess, exited: Promise<ExitReport>, portsDir: string): Promise<void> {
+  await exited;
+  if (child.pid !== undefined) sharedGuard().forget(child.pid);
+  // Not earlier: the server removes its own file from this folder when it ends.
+  await rm(portsDir, { recursive: true, force: true }).catch(() => undefined);
 }
 
 function serverArguments(options: LaunchOptions, portsDir: string): string[] {

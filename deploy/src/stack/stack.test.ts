@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Guard } from './guard.ts';
+import type { Guard } from '../guard.ts';
 import type { Part } from './part.ts';
 import { Stack } from './stack.ts';
 

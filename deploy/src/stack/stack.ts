@@ -1,6 +1,6 @@
 // The processes that belong together: stopped in the reverse of their order, and none of them may die alone.
 
-import type { Guard } from './guard.ts';
+import type { Guard } from '../guard.ts';
 import type { Part } from './part.ts';
 
 export interface PartExit {

@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { startGuard } from './guard.ts';
-import { isAlive } from './run-file.ts';
+import { sharedGuard } from './guard.ts';
+import { isAlive } from './stack/run-file.ts';
 
-const GUARD = fileURLToPath(new URL('../../bin/guard.mjs', import.meta.url));
+const GUARD = fileURLToPath(new URL('../bin/guard.mjs', import.meta.url));
 
 /** Starts a guard and two sleepers, tells their ids and waits to be killed. */
 const PARENT = `
@@ -43,7 +43,7 @@ test('what a killed parent had started ends, and what it had let go stays', asyn
 });
 
 test('a guard that is closed with nothing to watch just ends', async () => {
-  const guard = startGuard();
+  const guard = sharedGuard();
   guard.watch(2 ** 22 + 1);
   guard.forget(2 ** 22 + 1);
 
