@@ -1,104 +1,230 @@
-// Contract of cold reads: what lies before the tail's start. (Implementation follows.)
+// Reads before the tail's start. Every answer is either proven complete, or says why it is not: expected failures are
+// values, and only bugs throw. Budgets live here, so that whoever reads the past cannot slow down the present.
 
-export interface StoredEvent {
-  readonly sequence: number;
-  readonly timeMs: number;
-  readonly subject: string;
-  /** Owned by the receiver's page: a view of a buffer that nothing else writes to. */
-  readonly payload: Uint8Array;
-  readonly isMarker: boolean;
-}
+import { GatewayError } from '../errors.ts';
+import type { GatewayErrorCode } from '../errors.ts';
+import type { Clock } from '../operations/clock.ts';
+import type {
+  Cold,
+  ColdPage,
+  ColdReadRequest,
+  ColdRetry,
+  ColdRetryCode,
+  ColdTruncated,
+  CursorResult,
+  EventResult,
+  LeaderResult,
+  NeighboursResult,
+  StatesRequest,
+  StatesResult,
+  TailView,
+} from './cold-contract.ts';
+import { DirectGet } from './direct-get.ts';
+import type { Nats } from './nats.ts';
+import { mergePages } from './page-merge.ts';
+import type { FilterPage } from './page-merge.ts';
+import { Probe } from './probe.ts';
+import { RangeReader, tailWitness } from './range.ts';
+import { ReadBudget } from './read-budget.ts';
+import { Retention } from './retention.ts';
+import { Snapshots } from './snapshot.ts';
 
-/** What cold needs of the in-memory tail. */
-export interface TailView {
-  readonly firstSequence: number;
-  readonly head: number;
-  /** First held event that matches a filter, with sequence > after. */
-  firstMatch(filters: readonly string[], after: number): { sequence: number; timeMs: number } | undefined;
-}
+export type {
+  Cold,
+  ColdPage,
+  ColdReadRequest,
+  ColdRetry,
+  ColdRetryCode,
+  ColdTruncated,
+  CursorResult,
+  EventResult,
+  LeaderResult,
+  NeighboursResult,
+  StatesRequest,
+  StatesResult,
+  StoredAt,
+  StoredEvent,
+  TailView,
+} from './cold-contract.ts';
 
-export type ColdRetryCode =
-  | 'stale_replica' // a replica answered without events that the stream holds
-  | 'nats_unavailable' // no connection, no leader, no answer in time
-  | 'overloaded'; // a budget (per stream, per pod) is used up
-
-export interface ColdRetry {
-  readonly kind: 'retry';
-  readonly afterMs: number;
-  readonly code: ColdRetryCode;
-}
-
-export interface ColdTruncated {
-  readonly kind: 'truncated';
-  /** First sequence the stream still holds. */
-  readonly firstSequence: number;
-}
-
-export interface ColdPage {
-  readonly kind: 'page';
-  /** Ascending; delete markers are left out. */
-  readonly events: readonly StoredEvent[];
-  /** Proven complete through this sequence for these filters. >= tail.firstSequence - 1: the tail goes on from here. */
-  readonly through: number;
-}
-
-export interface ColdReadRequest {
-  readonly stream: string;
-  readonly filters: readonly string[];
-  readonly after: number;
-  readonly tail: TailView;
-  readonly maxEvents: number;
+export interface ColdOptions {
+  readonly nats: Nats;
+  readonly clock: Clock;
+  /** Reads of one stream at once. The server answers a connection's reads one after the other anyway. */
+  readonly readsPerStream: number;
+  /** Bytes of all reads of the pod at once. */
   readonly maxBytes: number;
+  /** Reads of one stream that may wait for their turn. */
+  readonly maxWaiting?: number;
+  /** For spreading retries; 0 <= value < 1. */
+  readonly random?: () => number;
 }
 
-export interface StatesRequest {
-  readonly stream: string;
-  readonly filters: readonly string[];
-  readonly tail: TailView;
-  /** Newest states kept; default 200. */
-  readonly maxStates: number;
+/** Large batches hold up the stream (2.12 to 2.14 lock it for the whole of one). */
+const MAX_BATCH_EVENTS = 256;
+/** Unfiltered reads find what they look for at once and may take more. */
+const MAX_SPAN_EVENTS = 1_024;
+const MAX_BATCH_BYTES = 512 * 1024;
+const DEFAULT_MAX_WAITING = 2_000;
+/** What a probe or a single read counts for in the byte budget. */
+const SMALL_READ_BYTES = 16 * 1024;
+
+const RETRY_MS: Readonly<Record<ColdRetryCode, number>> = {
+  stale_replica: 150,
+  nats_unavailable: 400,
+  overloaded: 800,
+};
+
+const UNAVAILABLE: ReadonlySet<GatewayErrorCode> = new Set<GatewayErrorCode>([
+  'nats_unreachable',
+  'nats_disconnected',
+  'nats_timeout',
+  'nats_no_responders',
+  'nats_no_leader',
+  'nats_denied',
+  'nats_refused',
+  'nats_bad_answer',
+  'nats_closed',
+]);
+
+export function createCold(options: ColdOptions): Cold & { close(): void } {
+  return new ColdReads(options);
 }
 
-export type StatesResult =
-  | { readonly kind: 'states'; readonly events: readonly StoredEvent[]; readonly through: number }
-  | { readonly kind: 'too_large' }
-  | ColdRetry;
+class ColdReads implements Cold {
+  readonly #direct: DirectGet;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #budget: ReadBudget;
+  readonly #retention: Retention;
+  readonly #ranges: RangeReader;
+  readonly #snapshots: Snapshots;
+  readonly #probe: Probe;
 
-/** Start reading at the first event after this sequence. */
-export type CursorResult = { readonly kind: 'cursor'; readonly after: number } | ColdRetry;
+  constructor(options: ColdOptions) {
+    const link = options.nats.requests;
+    this.#clock = options.clock;
+    this.#random = options.random ?? Math.random;
+    this.#direct = new DirectGet(link, options.clock);
+    this.#retention = new Retention(link);
+    this.#ranges = new RangeReader(this.#direct, link);
+    this.#snapshots = new Snapshots(this.#direct, link, this.#retention);
+    this.#probe = new Probe(this.#direct, link);
+    this.#budget = new ReadBudget({
+      readsPerStream: options.readsPerStream,
+      maxBytes: options.maxBytes,
+      maxWaiting: options.maxWaiting ?? DEFAULT_MAX_WAITING,
+    });
+  }
 
-export interface StoredAt {
-  readonly sequence: number;
-  readonly timeMs: number;
-}
+  close(): void {
+    this.#direct.close();
+  }
 
-export type EventResult = { readonly kind: 'event'; readonly event: StoredAt | undefined } | ColdRetry;
-
-export type NeighboursResult =
-  | { readonly kind: 'neighbours'; readonly below: StoredAt | undefined; readonly above: StoredAt | undefined }
-  | ColdRetry;
-
-export type LeaderResult =
-  | {
-      readonly kind: 'leader';
-      readonly firstSequence: number;
-      readonly lastSequence: number;
-      readonly created: string;
-      /** Names a cluster leader, or is unclustered: only then do the figures count. */
-      readonly hasLeader: boolean;
+  read(request: ColdReadRequest): Promise<ColdPage | ColdTruncated | ColdRetry> {
+    const { stream, filters, after, tail } = request;
+    if (after >= tail.firstSequence - 1 || filters.length === 0) {
+      return Promise.resolve({ kind: 'page', events: [], through: Math.max(after, tail.firstSequence - 1) });
     }
-  | ColdRetry;
+    const isSpan = filters.length === 1 && filters[0] === '>';
+    const maxEvents = Math.max(1, Math.min(request.maxEvents, isSpan ? MAX_SPAN_EVENTS : MAX_BATCH_EVENTS));
+    const maxBytes = Math.max(1, Math.min(request.maxBytes, MAX_BATCH_BYTES));
+    const key = `read ${stream} ${after} ${maxEvents} ${maxBytes} ${filters.join(' ')}`;
+    return this.#bounded(key, stream, maxBytes, () => this.#read({ ...request, maxEvents, maxBytes }));
+  }
 
-export interface Cold {
-  read(request: ColdReadRequest): Promise<ColdPage | ColdTruncated | ColdRetry>;
-  /** Unfiltered read of one sequence, for checking a position's own event. */
-  event(stream: string, sequence: number): Promise<EventResult>;
-  /** Nearest stored events below and above a sequence. */
-  neighbours(stream: string, sequence: number): Promise<NeighboursResult>;
-  states(request: StatesRequest): Promise<StatesResult>;
-  /** A cursor from which at least `count` matching events (or all there are) follow: the first page trims. */
-  lastN(stream: string, filters: readonly string[], count: number, tail: TailView): Promise<CursorResult>;
-  /** A cursor before everything stored in the last `sinceMs`, by the server's clock. */
-  since(stream: string, sinceMs: number): Promise<CursorResult>;
-  leader(stream: string): Promise<LeaderResult>;
+  states(request: StatesRequest): Promise<StatesResult> {
+    const { stream, filters, maxStates } = request;
+    const key = `states ${stream} ${maxStates} ${filters.join(' ')}`;
+    return this.#bounded(key, stream, MAX_BATCH_BYTES, async () => {
+      const snapshot = await this.#snapshots.read(request);
+      return snapshot === 'stale' ? this.#retry('stale_replica') : snapshot;
+    });
+  }
+
+  lastN(stream: string, filters: readonly string[], count: number, tail: TailView): Promise<CursorResult> {
+    const key = `last ${stream} ${count} ${filters.join(' ')}`;
+    return this.#bounded(key, stream, SMALL_READ_BYTES, async () => {
+      const reading = await this.#retention.readFromLeader(stream);
+      const after = await this.#probe.lastN(stream, filters, count, reading);
+      // Nothing is gained from a cursor past our own head: the tail knows what is there.
+      return { kind: 'cursor', after: Math.min(after, tail.head) };
+    });
+  }
+
+  since(stream: string, sinceMs: number): Promise<CursorResult> {
+    return this.#bounded(`since ${stream} ${sinceMs}`, stream, SMALL_READ_BYTES, async () => {
+      const reading = await this.#retention.readFromLeader(stream);
+      // By the server's clock, where it tells: pods and phones have their own.
+      const startTimeMs = (reading.serverTimeMs ?? this.#clock.now()) - sinceMs;
+      return { kind: 'cursor', after: await this.#probe.since(stream, startTimeMs, reading) };
+    });
+  }
+
+  event(stream: string, sequence: number): Promise<EventResult> {
+    return this.#bounded(`event ${stream} ${sequence}`, stream, SMALL_READ_BYTES, async () => ({
+      kind: 'event',
+      event: await this.#probe.event(stream, sequence),
+    }));
+  }
+
+  neighbours(stream: string, sequence: number): Promise<NeighboursResult> {
+    return this.#bounded(`neighbours ${stream} ${sequence}`, stream, SMALL_READ_BYTES, async () => {
+      const reading = await this.#retention.readFromLeader(stream);
+      const [below, above] = await Promise.all([
+        this.#probe.below(stream, sequence, reading),
+        this.#probe.above(stream, sequence),
+      ]);
+      return { kind: 'neighbours', below, above };
+    });
+  }
+
+  /** Costs one small request whatever the number of callers, so it waits for no budget. */
+  async leader(stream: string): Promise<LeaderResult> {
+    try {
+      const { firstSequence, lastSequence, created, hasLeader } = await this.#retention.read(stream);
+      return { kind: 'leader', firstSequence, lastSequence, created, hasLeader };
+    } catch (error) {
+      return this.#toRetry(error);
+    }
+  }
+
+  async #read(request: ColdReadRequest): Promise<ColdPage | ColdTruncated | ColdRetry> {
+    const { stream, filters, after, tail, maxEvents, maxBytes } = request;
+    // A page is shared by its filters, and what lies past the one that reaches least far is read again.
+    const share = filters.length === 1 ? 1 : Math.min(filters.length, 4) / 2;
+    const limits = { maxEvents, maxBytes: Math.ceil(maxBytes / share) };
+    const results = await Promise.all(
+      filters.map((filter) =>
+        this.#ranges.read({ stream, filter, after, limits, ...tailWitness(tail, filter, after) }),
+      ),
+    );
+    const pages: FilterPage[] = [];
+    for (const result of results) {
+      if (result === 'stale') return this.#retry('stale_replica');
+      pages.push(result);
+    }
+    const { firstSequence } = await this.#retention.readFromLeader(stream);
+    if (firstSequence > after + 1) return { kind: 'truncated', firstSequence };
+    return mergePages(pages, { maxEvents, maxBytes });
+  }
+
+  async #bounded<T>(key: string, stream: string, bytes: number, read: () => Promise<T>): Promise<T | ColdRetry> {
+    try {
+      const result = await this.#budget.share(key, () => this.#budget.run(stream, bytes, read));
+      return result ?? this.#retry('overloaded');
+    } catch (error) {
+      return this.#toRetry(error);
+    }
+  }
+
+  #toRetry(error: unknown): ColdRetry {
+    if (error instanceof GatewayError && UNAVAILABLE.has(error.code)) return this.#retry('nats_unavailable');
+    throw error;
+  }
+
+  #retry(code: ColdRetryCode): ColdRetry {
+    // Between one and two times the usual wait: whoever failed together does not come back together.
+    return { kind: 'retry', code, afterMs: Math.round(RETRY_MS[code] * (1 + this.#random())) };
+  }
 }
