@@ -60,6 +60,7 @@ export const list = (common: Common<readonly string[]> & TextRules): Option<read
   isSecret: false,
   accepts: 'comma-separated list',
   ...common,
+  default: Object.freeze(common.default),
   fromText: asText,
   check: (value) => {
     const items: unknown = typeof value === 'string' ? value.split(',').map((item) => item.trim()) : value;
@@ -78,7 +79,7 @@ export const integer = (common: Common<number> & { readonly min: number; readonl
   ...common,
   isSecret: false,
   accepts: `integer, ${group(common.min)} to ${group(common.max)}`,
-  fromText: (given) => (/^-?[0-9_]+$/.test(given) ? Number(given.replaceAll('_', '')) : given),
+  fromText: (given) => (/^-?\d[\d_]*$/.test(given) ? Number(given.replaceAll('_', '')) : given),
   check: (value) => {
     if (typeof value !== 'number' || !Number.isSafeInteger(value)) return fail('must be an integer');
     if (value < common.min || value > common.max) {
@@ -116,5 +117,8 @@ export const choice = <const T extends string>(
   },
 });
 
-/** 1000000 -> 1_000_000 */
-export const group = (value: number): string => String(value).replaceAll(/\B(?=(\d{3})+$)/g, '_');
+const GROUPED_FROM = 100_000;
+
+/** 1000000 -> 1_000_000; shorter numbers, such as ports, as they are. */
+export const group = (value: number): string =>
+  value < GROUPED_FROM ? String(value) : String(value).replaceAll(/\B(?=(\d{3})+$)/g, '_');
