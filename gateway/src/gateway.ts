@@ -11,7 +11,7 @@ import { EventWriter } from './delivery/event-writer.ts';
 import { PayloadGate, type Refusal } from './delivery/payload-gate.ts';
 import { Pump } from './delivery/pump.ts';
 import { compileRoutes } from './delivery/routes.ts';
-import { createCold } from './log/cold-stub.ts';
+import { createCold } from './log/cold.ts';
 import { connectToNats, type Nats } from './log/nats.ts';
 import { natsLogin } from './log/nats-login.ts';
 import { createReader, type Reader } from './log/reader.ts';
@@ -90,6 +90,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
   const readers = new Map<string, Reader>();
   const counters = createSessionCounters();
   let nats: Nats | undefined;
+  let stopCold = (): void => {};
   let isStarted = false;
   let isDraining = false;
   let readiness: Readiness = NOT_STARTED;
@@ -104,7 +105,9 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       clock,
       readsPerStream: config.coldReadsPerStream,
       maxBytes: config.coldReadMaxBytes,
+      random,
     });
+    stopCold = () => cold.close();
     const pod: Pod = {
       catalogue,
       tails,
@@ -192,6 +195,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     sessions.closeAll('drain');
     channels.close();
     await Promise.all([...readers.values()].map((reader) => reader.stop()));
+    stopCold();
     await nats?.close();
     metrics.close();
     await operations.close();
