@@ -2,7 +2,7 @@
 import { SUBJECT_ENCODINGS, type SubjectEncoding } from '@sluice/schemas';
 import { choice, flag, integer, list, requiredText, text, type Option } from './config-values.ts';
 
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const VALIDATE = ['all', 'sample', 'off'] as const;

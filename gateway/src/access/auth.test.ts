@@ -160,6 +160,18 @@ describe('times', () => {
     expect(result.ok && result.value.expiresAtMs).toBe(NOW_MS + 1_000);
   });
 
+  test('an odd exp still makes a whole number of milliseconds', async () => {
+    const authenticator = createAuthenticator({ ...OPTIONS, key: secretKey }, clock);
+    const expiryOf = async (exp: number): Promise<number | undefined> => {
+      const result = await authenticator.verify(forge({ alg: 'HS256' }, claims({ exp })));
+      return result.ok ? result.value.expiresAtMs : undefined;
+    };
+
+    expect(await expiryOf(NOW + 0.0001)).toBe(NOW_MS);
+    expect(await expiryOf(1e300)).toBe(Number.MAX_SAFE_INTEGER);
+    expect(await expiryOf(1e308)).toBe(Number.MAX_SAFE_INTEGER);
+  });
+
   test('times that are no numbers are refused', async () => {
     for (const over of [{ exp: '9999999999' }, { exp: null }, { nbf: '0' }, { iat: 'now' }, { exp: [NOW + 9] }]) {
       expect(await outcome(forge({ alg: 'HS256' }, claims(over)))).toBe('token_invalid');

@@ -153,9 +153,12 @@ const toPrincipal = (payload: JsonObject, options: AuthOptions): Result<Principa
     role,
     claims,
     // The tolerance is granted to the open connection too: it would else be closed in the moment it was accepted.
-    ...(typeof exp === 'number' && { expiresAtMs: exp * 1_000 + options.clockToleranceMs }),
+    ...(typeof exp === 'number' && { expiresAtMs: toWholeMs(exp * 1_000 + options.clockToleranceMs) }),
   });
 };
+
+// Issuers may write fractions and 1e300; what travels to clients is a whole number.
+const toWholeMs = (ms: number): number => Math.min(Math.floor(ms), Number.MAX_SAFE_INTEGER);
 
 /** A role that is there but is no text must not count as absent: absent means the fallback's rights. */
 const roleOf = (payload: JsonObject, { claim, fallback }: AuthOptions['role']): string | undefined => {

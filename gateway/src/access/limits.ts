@@ -38,7 +38,7 @@ export class TokenBucket {
 }
 
 /** What is counted per user over all of its connections to this pod. */
-export const QUOTAS = ['connections', 'subscriptions', 'queuedBytes', 'coldReads'] as const;
+const QUOTAS = ['connections', 'subscriptions', 'queuedBytes', 'coldReads'] as const;
 export type Quota = (typeof QUOTAS)[number];
 
 export type UserLimits = Readonly<Record<Quota, number>>;

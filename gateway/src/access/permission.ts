@@ -23,7 +23,7 @@ export interface Principal {
   readonly expiresAtMs?: number;
 }
 
-export interface ResolvedStream {
+interface ResolvedStream {
   readonly stream: string;
   readonly filters: readonly string[];
   /** The same, narrowed to types that are states: their last token is a literal. */

@@ -18,7 +18,7 @@ export interface ReadinessInputs {
   readonly isDraining: boolean;
 }
 
-export type ReadinessReason =
+type ReadinessReason =
   | { readonly kind: 'starting' }
   | { readonly kind: 'draining' }
   | { readonly kind: 'reader_silent'; readonly stream: string; readonly forMs: number }
