@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { eventually } from './eventually.ts';
+import { freePort } from './ports.ts';
 import { type Exit, type TestProcess, startProcess } from './process.ts';
 import { TEST_SECRET } from './token.ts';
 
@@ -44,9 +45,10 @@ export class Gateway implements AsyncDisposable {
       PATH: process.env['PATH'] ?? '',
       SLUICE_NATS_URL: options.natsUrl,
       SLUICE_HOST: '127.0.0.1',
-      SLUICE_PORT: '0',
+      // Not 0: see ports.ts. Clients keep dialling while the gateway is away, and it has to come back there.
+      SLUICE_PORT: String(await freePort()),
       SLUICE_OPERATIONS_HOST: '127.0.0.1',
-      SLUICE_OPERATIONS_PORT: '0',
+      SLUICE_OPERATIONS_PORT: String(await freePort()),
       SLUICE_TOKEN_SECRET: TEST_SECRET,
       ...options.env,
     };
@@ -107,11 +109,7 @@ export class Gateway implements AsyncDisposable {
   async start(options: { untilReady?: boolean } = {}): Promise<void> {
     if (this.isRunning) throw new Error('the gateway is running');
     this.#earlierLog = this.log();
-    const started = await launch({
-      ...this.#env,
-      SLUICE_PORT: String(this.#ports.port),
-      SLUICE_OPERATIONS_PORT: String(this.#ports.operationsPort),
-    });
+    const started = await launch(this.#env);
     this.#process = started.process;
     this.#ports = started.ports;
     if (options.untilReady ?? true) await this.waitUntilReady();

@@ -45,12 +45,14 @@ export class NatsServer implements AsyncDisposable {
   }
 
   static async start(options: NatsServerOptions = {}): Promise<NatsServer> {
+    // Before the folder: it may fail, and nothing must be left behind then.
+    const binary = options.binary ?? (await natsServerBinary());
     const server = new NatsServer({
       name: options.name ?? 'nats',
       port: options.port ?? (await freePort()),
       monitorPort: await freePort(),
       dir: await mkdtemp(join(tmpdir(), 'sluice-nats-')),
-      binary: options.binary ?? (await natsServerBinary()),
+      binary,
     });
     await mkdir(server.storeDir, { recursive: true });
     await writeFile(server.#configFile, server.#configText(options.config ?? ''));
