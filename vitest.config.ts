@@ -7,9 +7,11 @@ const shared = {
   ssr: { resolve: { conditions: ['source'] } },
 };
 
+const endWithParent = new URL('./deploy/bin/end-with-parent.mjs', import.meta.url).href;
+
 const project = (name: string, include: string[], test: Record<string, unknown> = {}) => ({
   ...shared,
-  test: { name, include, environment: 'node', ...test },
+  test: { name, include, environment: 'node', execArgv: ['--import', endWithParent], ...test },
 });
 
 export default defineConfig({
