@@ -61,8 +61,9 @@ export interface Client<Events extends EventTypes = Record<string, unknown>> {
 
 export type { EncodedPosition };
 
-/** Subscribes travel with the hello up to here; an unauthenticated gateway connection takes no large messages. */
+/** Subscribes travel with the hello up to here; before it knows the token a gateway takes few and small messages. */
 const MAX_GREETING_BYTES = 16_384;
+const MAX_GREETING_FRAMES = 128;
 /** Requests are a few bytes each: more than this queued means that the connection takes nothing. */
 const MAX_BUFFERED_BYTES = 1_048_576;
 const ABNORMAL = 1006;
@@ -258,20 +259,22 @@ export class SluiceClient implements Client {
     this.#sendRequests(hello);
   }
 
-  /** All channels that are not on the wire; `first` goes before them in the same message. */
-  #sendRequests(first?: Uint8Array): void {
-    const chunk = first ? [first] : [];
-    let bytes = first?.length ?? 0;
-    if (!first || bytes < MAX_GREETING_BYTES) {
-      for (const frame of this.#subscriptions.requests()) {
-        const encoded = encodeFrame(frame, this.#options.encoding);
-        chunk.push(encoded);
-        bytes += encoded.length;
-        if (bytes < MAX_GREETING_BYTES) continue;
-        if (first) break; // The rest follows the welcome.
-        this.#sendMessage(chunk.splice(0));
-        bytes = 0;
-      }
+  /** All channels that are not on the wire; what does not fit beside a hello follows the welcome. */
+  #sendRequests(hello?: Uint8Array): void {
+    const chunk = hello ? [hello] : [];
+    let bytes = hello?.length ?? 0;
+    const isFull = (): boolean => bytes >= MAX_GREETING_BYTES || chunk.length >= MAX_GREETING_FRAMES;
+    const requests = this.#subscriptions.requests();
+    // Taken one by one: a request that was taken counts as sent.
+    while (!hello || !isFull()) {
+      const { value: frame } = requests.next();
+      if (!frame) break;
+      const encoded = encodeFrame(frame, this.#options.encoding);
+      chunk.push(encoded);
+      bytes += encoded.length;
+      if (hello || !isFull()) continue;
+      this.#sendMessage(chunk.splice(0));
+      bytes = 0;
     }
     if (chunk.length > 0) this.#sendMessage(chunk);
   }
