@@ -156,7 +156,11 @@ const resolveStreams = (
   });
 };
 
-const distinct = (filters: readonly string[]): readonly string[] => [...new Set(filters)].sort();
+const distinct = (filters: string[]): readonly string[] => {
+  if (filters.length < 2) return filters;
+  filters.sort();
+  return filters.filter((each, at) => each !== filters[at - 1]);
+};
 
 /**
  * Subjects up to the type, one per combination of values. Undefined if a value is missing or unsafe, or there are too
