@@ -97,6 +97,8 @@ async function startGateway(
     SLUICE_PORT: String(port),
     SLUICE_OPERATIONS_PORT: String(operationsPort),
     SLUICE_TOKEN_SECRET: secret,
+    // Nothing else could take the clients over: a Ctrl-C need not wait until they have spread out.
+    SLUICE_DRAIN_WINDOW_MS: process.env['SLUICE_DRAIN_WINDOW_MS'] ?? '0',
   });
   await addPart(stack, part);
   const operationsUrl = `http://127.0.0.1:${operationsPort}`;
