@@ -13,8 +13,8 @@ export interface StoredAt {
 export interface LeaderView {
   /** Message of that sequence, if it is still stored. */
   stored(sequence: number): Promise<StoredAt | undefined>;
-  /** Newest message, if any is stored. */
-  newest(): Promise<StoredAt | undefined>;
+  /** Newest message; undefined if none is stored, *or* if the stream's last sequence is deleted (seen: 2.15). */
+  last(): Promise<StoredAt | undefined>;
   /** First message with at least that sequence. */
   storedFrom(sequence: number): Promise<StoredAt | undefined>;
 }
@@ -50,7 +50,7 @@ export async function planStart(
   reading: StreamReading,
   limits: { readonly startMs: number; readonly maxBytes: number; readonly nowMs: number },
 ): Promise<StartPlan> {
-  const newest = reading.messages === 0 ? undefined : await leader.newest();
+  const newest = await newestOf(leader, reading);
   if (newest === undefined) {
     return { from: { sequence: reading.lastSequence + 1 }, covered: { from: 0, through: reading.lastSequence } };
   }
@@ -87,7 +87,7 @@ export async function planResume(
   const first = await compare(leader, candidate);
   if (first !== 'gone') return verdict(first, candidate);
 
-  const newest = await leader.newest();
+  const newest = await newestOf(leader, reading);
   if (newest !== undefined && newest.sequence < candidate.sequence) {
     candidate = sink.newestBelow(newest.sequence + 1);
     const isOurs = candidate?.sequence === newest.sequence && candidate.timeMs === newest.timeMs;
@@ -111,4 +111,25 @@ async function compare(leader: LeaderView, event: StoredAt): Promise<'same' | 'o
 function verdict(outcome: 'same' | 'other', anchor: StoredAt): ResumePlan {
   if (outcome === 'other') return { kind: 'generation', cause: 'rolled_back' };
   return { kind: 'resume', from: anchor.sequence, anchor };
+}
+
+async function newestOf(leader: LeaderView, reading: StreamReading): Promise<StoredAt | undefined> {
+  if (reading.messages === 0) return undefined;
+  let newest = await leader.last();
+  if (newest !== undefined) return newest;
+  let low = reading.firstSequence;
+  let high = reading.lastSequence + 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    // oxlint-disable-next-line no-await-in-loop -- halving
+    const message = await leader.storedFrom(middle);
+    if (message === undefined) high = middle;
+    else {
+      newest = message;
+      low = message.sequence + 1;
+      // Stored after the reading: newer than anything it can be compared with.
+      high = Math.max(high, low);
+    }
+  }
+  return newest;
 }

@@ -208,7 +208,7 @@ export class DirectGet {
   }
 
   #failAll(error: GatewayError): void {
-    for (const waiting of [...this.#waiting.values()]) waiting.reject(error);
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
   }
 }
 

@@ -286,22 +286,15 @@ class Link implements NatsLink {
 
   async #watch(): Promise<void> {
     for await (const status of this.#nc.status()) {
-      switch (status.type) {
-        case 'disconnect':
-          this.#notice('disconnected');
-          this.#setConnected(false);
-          break;
-        case 'reconnect':
-          this.#arrived();
-          break;
-        case 'ldm':
-          this.#notice('lame_duck');
-          this.moveToAnotherServer('lame duck');
-          break;
-        case 'error':
-          this.#notice('error', status.error.message);
-          break;
-        default:
+      // The other kinds (pings, attempts to dial, changes of the pool) change nothing for us.
+      if (status.type === 'disconnect') {
+        this.#notice('disconnected');
+        this.#setConnected(false);
+      } else if (status.type === 'reconnect') this.#arrived();
+      else if (status.type === 'error') this.#notice('error', status.error.message);
+      else if (status.type === 'ldm') {
+        this.#notice('lame_duck');
+        this.moveToAnotherServer('lame duck');
       }
     }
     this.#notice('closed');
@@ -325,8 +318,8 @@ class Link implements NatsLink {
   #setConnected(isConnected: boolean): void {
     if (this.#isConnected === isConnected) return;
     this.#isConnected = isConnected;
-    if (!isConnected) for (const reject of [...this.#pendingRejects]) reject(disconnectedError());
-    for (const listener of [...this.#listeners]) {
+    if (!isConnected) for (const reject of this.#pendingRejects) reject(disconnectedError());
+    for (const listener of this.#listeners) {
       try {
         listener(isConnected);
       } catch (error) {

@@ -146,11 +146,14 @@ export class RangeReader {
     if (tailMatch && shared && shared.timeMs !== tailMatch.timeMs) return 'stale'; // of a store that was rolled back
     if (last >= tailFirst) return { events, through: last };
 
-    const newest = await this.#leader(request, { last_by_subj: request.filter });
     const joined = { events, through: tailFirst - 1 };
-    if (newest === undefined || newest.sequence <= last) return joined;
-    if (newest.sequence < tailFirst) return 'stale';
-    // The newest lies in the tail and says nothing about what lies between.
+    // The server answers the last message of `>` by the last sequence, which may be deleted: 404 proves nothing then.
+    if (request.filter !== '>') {
+      const newest = await this.#leader(request, { last_by_subj: request.filter });
+      if (newest === undefined || newest.sequence <= last) return joined;
+      if (newest.sequence < tailFirst) return 'stale';
+      // The newest lies in the tail and says nothing about what lies between.
+    }
     const next = await this.#leader(request, { seq: last + 1, next_by_subj: request.filter });
     return next === undefined || next.sequence >= tailFirst ? joined : 'stale';
   }

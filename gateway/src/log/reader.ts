@@ -110,7 +110,7 @@ class OrderedReader implements Reader {
       readFromLeader(nats.requests, stream, query, READ_TIMEOUT_MS);
     this.#leader = {
       stored: (sequence) => ask({ seq: sequence }),
-      newest: () => ask({ last_by_subj: '>' }),
+      last: () => ask({ last_by_subj: '>' }),
       storedFrom: (sequence) => ask({ seq: sequence, next_by_subj: '>' }),
     };
     this.#doubts = {
@@ -490,10 +490,10 @@ class OrderedReader implements Reader {
     }
     const consumer = this.#consumer;
     const head = this.#headSequence;
-    const newest = await this.#leader.newest();
+    const next = await this.#leader.storedFrom(head + 1);
     if (consumer !== this.#consumer) return;
     // The newest messages may have been deleted before anybody read them: then our head is all there is.
-    if (newest === undefined || newest.sequence <= head) this.#covered = { from: head, through: lastSequence };
+    if (next === undefined) this.#covered = { from: head, through: lastSequence };
     else this.#doubt('leader_ahead');
   }
 

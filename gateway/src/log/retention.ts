@@ -43,11 +43,13 @@ export class Retention {
     const current = readStream(this.#link, stream, READ_TIMEOUT_MS);
     const readings: Readings = { current, next: undefined };
     this.#readings.set(stream, readings);
-    const done = (): void => {
-      // With a next one, that one has replaced this entry or is about to.
-      if (this.#readings.get(stream) === readings && readings.next === undefined) this.#readings.delete(stream);
-    };
-    current.then(done, done);
+    void this.#forget(stream, readings);
     return current;
+  }
+
+  async #forget(stream: string, readings: Readings): Promise<void> {
+    await Promise.allSettled([readings.current]);
+    // With a next one, that one has replaced this entry or is about to.
+    if (this.#readings.get(stream) === readings && readings.next === undefined) this.#readings.delete(stream);
   }
 }
