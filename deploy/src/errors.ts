@@ -11,6 +11,7 @@ export type DeployErrorCode =
   | 'part_exited'
   | 'part_not_ready'
   | 'interrupted'
+  | 'tail_failed'
   | 'bad_arguments';
 
 /** A broken environment or a wrong call, said in a sentence that tells what to do next. */

@@ -15,6 +15,12 @@ export interface CommandEntry {
 
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'tail',
+    usage: 'tail <channel> [--cut 5s] [--since 10m] [--json]',
+    summary: 'what happens on a channel, as it happens; --help says more',
+    load: async () => ({ run: (await import('./tail.ts')).runTail }),
+  },
+  {
     name: 'nats',
     usage: 'nats <arguments>',
     summary: 'the real nats CLI, against the local stack',
