@@ -20,7 +20,9 @@ export default defineConfig({
       project('unit', ['{schemas,client,producers,gateway,deploy,test}/**/src/**/*.test.ts', 'test/kit/**/*.test.ts'], {
         exclude: ['**/*.property.test.ts', '**/node_modules/**', '**/dist/**'],
       }),
-      project('property', ['{schemas,client,producers,gateway}/src/**/*.property.test.ts']),
+      project('property', ['{schemas,client,producers,gateway}/src/**/*.property.test.ts'], {
+        setupFiles: ['test/kit/property-runs.ts'],
+      }),
       project('e2e', ['test/e2e/**/*.e2e.test.ts'], { testTimeout: 30_000, hookTimeout: 60_000 }),
       project('chaos', ['test/chaos/**/*.chaos.test.ts'], {
         testTimeout: 180_000,
