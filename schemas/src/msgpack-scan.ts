@@ -5,33 +5,41 @@ import { isUtf8 } from './utf8.ts';
 export const MAX_DEPTH = 32;
 
 /** Fault of the bytes, or the offset just past the value. Negative numbers are faults, so that no object is made. */
-export const ScanFault = { truncated: -1, depth: -2, utf8: -3, extension: -4, reserved: -5 } as const;
+export const ScanFault = { truncated: -1, depth: -2, utf8: -3, extension: -4, reserved: -5, key: -6 } as const;
 
 /** The timestamp is the only extension that may travel: others would run code of a decoder. */
 const TIMESTAMP = -1;
 
 /**
  * End offset of the value that starts at `offset`, or a negative `ScanFault`.
- * `remaining` counts, per open container, the values still to come.
+ * `remaining` counts, per open container, the values still to come. Keys of maps must be text: decoders disagree about
+ * others, and msgpackr throws at maps, arrays and bytes in a key's place.
  */
 export const scanMsgpack = (bytes: Uint8Array, offset: number, end: number, maxDepth: number = MAX_DEPTH): number => {
   let depth = 0;
   const remaining: number[] = [1];
+  const isMap: boolean[] = [false];
   while (depth >= 0) {
-    if (remaining[depth] === 0) {
+    const left = remaining[depth]!;
+    if (left === 0) {
       depth--;
       continue;
     }
-    remaining[depth]!--;
+    remaining[depth] = left - 1;
     if (offset >= end) return ScanFault.truncated;
     const head = bytes[offset++]!;
+    // Of a map's values an even number is left where a key is due.
+    if (left % 2 === 0 && isMap[depth] && !isTextHead(head)) return ScanFault.key;
     let skip = 0;
     let text = -1;
     let children = 0;
+    let hasKeys = false;
     if (head < 0x80 || head >= 0xe0) {
       continue;
-    } else if (head < 0x90) children = (head & 0x0f) * 2;
-    else if (head < 0xa0) children = head & 0x0f;
+    } else if (head < 0x90) {
+      children = (head & 0x0f) * 2;
+      hasKeys = true;
+    } else if (head < 0xa0) children = head & 0x0f;
     else if (head < 0xc0) text = head & 0x1f;
     else {
       const width = LENGTH_BYTES[head - 0xc0]!;
@@ -54,6 +62,7 @@ export const scanMsgpack = (bytes: Uint8Array, offset: number, end: number, maxD
         case 0xde:
         case 0xdf:
           children = length * 2;
+          hasKeys = true;
           break;
         case 0xc7:
         case 0xc8:
@@ -89,6 +98,7 @@ export const scanMsgpack = (bytes: Uint8Array, offset: number, end: number, maxD
       if (children > end - offset) return ScanFault.truncated;
       if (++depth > maxDepth) return ScanFault.depth;
       remaining[depth] = children;
+      isMap[depth] = hasKeys;
     } else {
       offset += skip;
       if (offset > end) return ScanFault.truncated;
@@ -96,6 +106,8 @@ export const scanMsgpack = (bytes: Uint8Array, offset: number, end: number, maxD
   }
   return offset;
 };
+
+const isTextHead = (head: number): boolean => (head & 0xe0) === 0xa0 || (head >= 0xd9 && head <= 0xdb);
 
 /** Bytes of the length field behind the heads 0xc0..0xdf. */
 const LENGTH_BYTES = [0, 0, 0, 0, 1, 2, 4, 1, 2, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 2, 4, 2, 4];
