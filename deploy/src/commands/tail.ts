@@ -129,7 +129,8 @@ class Viewer {
     this.#client.on('error', (error) => {
       // A reader that goes away while a line is written is no fault of a listener.
       if (error.code === 'listener_threw') throw error.cause;
-      if (!error.isRetryable) this.#fail(`The gateway refuses the connection: ${error.message} (${error.code})`, error);
+      if (error.isRetryable) this.#note(`${error.message} Trying again. (${error.code})`);
+      else this.#fail(`The gateway refuses the connection: ${error.message} (${error.code})`, error);
     });
   }
 

@@ -68,7 +68,7 @@ export class Probe {
       if (answer.kind === 'batch' && answer.events[0] !== undefined) return answer.events[0].sequence - 1;
     }
     // Nothing at that replica, which may lag, or a server that cannot start at a time.
-    let before = reading.firstSequence; // everything below is older
+    let before = Math.max(1, reading.firstSequence); // everything below is older; an empty new stream says 0
     let end = reading.lastSequence + 1;
     while (before < end) {
       const middle = Math.floor((before + end) / 2);
