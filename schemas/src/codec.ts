@@ -15,7 +15,7 @@ import type { Encoding } from './version.ts';
 const packr = new Packr({ useRecords: false, int64AsType: 'number', moreTypes: false });
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number', mapsAsObjects: true });
 const text = new TextEncoder();
-const strictText = new TextDecoder('utf-8', { fatal: true });
+const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const byKind = new Map<string, FrameDefinition>([...UP_FRAMES, ...DOWN_FRAMES].map((frame) => [frame.kind, frame]));
 const downByCode = new Map<number, FrameDefinition>(DOWN_FRAMES.map((frame) => [frame.code, frame]));
