@@ -23,7 +23,7 @@ export interface Position {
 /** A position of 64 streams is far beyond any channel; the limit bounds what a client may make us parse. */
 const MAX_POSITION_CHARS = 4_096;
 const WORD = /^[A-Za-z0-9_-]{1,32}$/;
-const NUMBER = /^[0-9a-z]{1,11}$/;
+const NUMBER = /^(?:0|[1-9a-z][0-9a-z]{0,10})$/;
 
 export const encodePosition = (position: Position): EncodedPosition => {
   let text = position.key;
