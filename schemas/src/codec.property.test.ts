@@ -38,7 +38,10 @@ const up = fc.oneof(
 
 const jsonObject = fc
   .dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue({ maxDepth: 3, stringUnit: 'grapheme' }))
-  .map((data) => JSON.parse(JSON.stringify(data)) as unknown);
+  .map((data) => JSON.stringify(data))
+  // msgpackr reads the key as `__proto_`: see below.
+  .filter((json) => !json.includes('__proto__'))
+  .map((json) => JSON.parse(json) as unknown);
 const down = fc.oneof(
   frame('welcome', {
     version: fc.nat(),
@@ -201,6 +204,16 @@ describe('broken messages', () => {
     expect(decodeWire(message, as)).toEqual({ ok: false, error: 'bad_frame' });
     if (typeof content === 'string') expect(decodeWire(content, as)).toEqual({ ok: false, error: 'bad_frame' });
   });
+});
+
+test.each(ENCODINGS)('a key that is called __proto__ gives nobody another prototype (%s)', (as) => {
+  const data: unknown = JSON.parse('{"__proto__":{"isAdmin":true}}');
+  const message = encodeFrame({ kind: 'event', ref: 1, sequence: 1, timeMs: 1, type: 't', data }, as);
+
+  const [frame] = downOf(message, as) as [{ data: { isAdmin?: boolean } }];
+
+  expect(frame.data.isAdmin).toBeUndefined();
+  expect(Object.getPrototypeOf(frame.data)).toBe(Object.prototype);
 });
 
 describe('text that has no UTF-8', () => {
