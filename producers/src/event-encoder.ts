@@ -13,6 +13,7 @@ import { Compile, type Validator } from 'typebox/compile';
 import { ProducerError } from './errors.ts';
 
 export interface EncodedEvent {
+  readonly stream: string;
   readonly subject: string;
   readonly bytes: Uint8Array;
 }
@@ -50,7 +51,7 @@ export class EventEncoder {
     if (!known.validator.Check(payload)) throw schemaFault(type, known.validator, payload);
     const fault = findUnfitValue(payload, 'payload', 1);
     if (fault) throw new ProducerError('invalid_payload', { type, ...fault });
-    return { subject, bytes: this.#toBytes(payload) };
+    return { stream: known.family.stream, subject, bytes: this.#toBytes(payload) };
   }
 }
 

@@ -40,6 +40,11 @@ interface Pending {
   readonly onReply: (reply: Reply) => void;
 }
 
+export interface StoredMessage {
+  readonly sequence: number;
+  readonly messageId: string | undefined;
+}
+
 export const messageHeaders = (fields: Readonly<Record<string, string>>): MsgHdrs => {
   const built = headers();
   for (const [name, value] of Object.entries(fields)) built.set(name, value);
@@ -115,7 +120,7 @@ export class Wire {
   post(subject: string, bytes: Uint8Array, header: MsgHdrs | undefined, onReply: (reply: Reply) => void): void {
     if (this.#isClosed) return onReply({ kind: 'closed' });
     // nats.js would keep the message and throw it away at the next dial.
-    if (!this.#isUp) return onReply({ kind: 'disconnected' });
+    if (!this.#isUp) return onReply({ kind: 'not_sent' });
     const token = ++this.#lastToken;
     const deadlineMs = this.#options.clock.monotonicMs() + this.#options.ackTimeoutMs;
     this.#pending.set(token, { subject, deadlineMs, onReply });
@@ -131,6 +136,22 @@ export class Wire {
 
   send(subject: string, bytes: Uint8Array, header: MsgHdrs | undefined): Promise<Reply> {
     return new Promise((resolve) => this.post(subject, bytes, header, resolve));
+  }
+
+  /**
+   * The first message on the subject after that sequence, as the stream's leader sees it: a replica may be behind.
+   * `unknown` when nobody can tell, or when this user may not ask.
+   */
+  async firstAfter(stream: string, subject: string, sequence: number): Promise<StoredMessage | 'none' | 'unknown'> {
+    const request = JSON.stringify({ seq: sequence + 1, next_by_subj: subject });
+    try {
+      const timeout = this.#options.ackTimeoutMs;
+      const answer = await this.#connection.request(`$JS.API.STREAM.MSG.GET.${stream}`, request, { timeout });
+      return parseStoredMessage(answer.json());
+    } catch {
+      // Timeout, no responders, forbidden, closed: the caller has a retry for all of them.
+      return 'unknown';
+    }
   }
 
   /** Stops listening for acknowledgements: what is pending is answered `closed`. The connection stays. */
@@ -210,5 +231,19 @@ export class Wire {
     for (const listener of listeners) listener(change);
   }
 }
+
+const NO_MESSAGE_FOUND = 10_037;
+const MESSAGE_ID_LINE = /\r\nNats-Msg-Id: ?(.*)\r\n/i;
+
+const parseStoredMessage = (answer: unknown): StoredMessage | 'none' | 'unknown' => {
+  const { message, error } = answer as {
+    message?: { seq?: number; hdrs?: string };
+    error?: { err_code?: number };
+  };
+  if (error) return error.err_code === NO_MESSAGE_FOUND ? 'none' : 'unknown';
+  if (typeof message?.seq !== 'number') return 'unknown';
+  const lines = Buffer.from(message.hdrs ?? '', 'base64').toString('latin1');
+  return { sequence: message.seq, messageId: MESSAGE_ID_LINE.exec(lines)?.[1] };
+};
 
 const isNoResponders = (message: Msg): boolean => message.data.length === 0 && message.headers?.code === 503;

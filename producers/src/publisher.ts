@@ -1,5 +1,6 @@
 // Publishes events of a catalogue: checked before they are sent, acknowledged before they count, stored once however
 // often they had to be sent. Order: events of one aggregate keep theirs if each is awaited before the next.
+import { setMaxListeners } from 'node:events';
 import type { CatalogueDefinition, Encoding, EventsOf, KeysOf } from '@sluice/schemas';
 import { type Clock, systemClock, wait } from './clock.ts';
 import { ProducerError } from './errors.ts';
@@ -86,6 +87,8 @@ export const createPublisher = async <C extends CatalogueDefinition>(
 
 interface Delivery extends EncodedEvent {
   readonly type: string;
+  readonly id: string;
+  readonly expectedSequence: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -110,6 +113,8 @@ class JetStreamPublisher {
     this.#clock = settings.clock ?? systemClock;
     this.#random = settings.random ?? Math.random;
     this.#createId = settings.createId ?? createIdFactory();
+    // Every publish that waits listens to it.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   get inFlight(): { count: number; bytes: number; waiting: number } {
@@ -127,7 +132,8 @@ class JetStreamPublisher {
     options: PublishOptions = {},
   ): Promise<Stored | Conflict> {
     const event = this.#encoder.encode(type, keys, payload);
-    const delivery: Delivery = { ...event, type, headers: this.#headersOf(type, options) };
+    const { id = this.#createId(), expectedSequence } = options;
+    const delivery = { ...event, type, id, expectedSequence, headers: headersOf(type, id, expectedSequence) };
     const bytes = sizeOf(delivery);
     if (bytes > this.#wire.maxPayloadBytes) {
       throw new ProducerError('too_large', { type, reason: `${bytes} of ${this.#wire.maxPayloadBytes} bytes` });
@@ -154,7 +160,8 @@ class JetStreamPublisher {
   }
 
   /** The same message, id and all, until there is a verdict or the time is used up. */
-  async #deliver({ subject, bytes, headers, type }: Delivery): Promise<Stored | Conflict> {
+  async #deliver(delivery: Delivery): Promise<Stored | Conflict> {
+    const { subject, bytes, headers, type } = delivery;
     const startedMs = this.#clock.monotonicMs();
     let isUncertain = false;
     for (let attempt = 1; ; attempt++) {
@@ -166,8 +173,11 @@ class JetStreamPublisher {
       switch (verdict.kind) {
         case 'stored':
           return reply as Stored;
-        case 'conflict':
-          return toConflict(reply);
+        case 'conflict': {
+          const outcome = await this.#settleConflict(delivery, reply, isUncertain);
+          if (outcome !== 'unknown') return outcome;
+          break;
+        }
         case 'final':
           throw toError(verdict.code, type, reply);
         case 'retry':
@@ -177,6 +187,22 @@ class JetStreamPublisher {
       if (delayMs === undefined) throw toError(isUncertain ? 'unacknowledged' : 'unavailable', type, reply);
       await wait(this.#clock, delayMs, this.#stop.signal);
     }
+  }
+
+  /**
+   * The server compares sequences before ids (2.15): an event that is published again under the sequence it expected
+   * then is in conflict with itself. At most one message can follow the expected one, so that one tells.
+   */
+  async #settleConflict(
+    delivery: Delivery,
+    reply: Reply,
+    isUncertain: boolean,
+  ): Promise<Stored | Conflict | 'unknown'> {
+    const { stream, subject, expectedSequence = 0, id } = delivery;
+    const next = await this.#wire.firstAfter(stream, subject, expectedSequence);
+    if (next === 'unknown' && isUncertain) return 'unknown';
+    const isOurs = typeof next === 'object' && next.messageId === id;
+    return isOurs ? { kind: 'stored', stream, sequence: next.sequence, duplicate: true } : toConflict(reply);
   }
 
   async #whenUp(deadlineMs: number): Promise<void> {
@@ -189,19 +215,19 @@ class JetStreamPublisher {
     this.#stop.signal.removeEventListener('abort', end);
     forget();
   }
-
-  #headersOf(type: string, { id = this.#createId(), expectedSequence }: PublishOptions): Record<string, string> {
-    if (id.length > MAX_ID_LENGTH || !MESSAGE_ID.test(id)) {
-      const reason = `must be 1 to ${MAX_ID_LENGTH} printable ASCII characters`;
-      throw new ProducerError('invalid_option', { type, path: 'options/id', reason });
-    }
-    if (expectedSequence === undefined) return { 'Nats-Msg-Id': id };
-    if (!Number.isSafeInteger(expectedSequence) || expectedSequence < 0) {
-      throw new ProducerError('invalid_option', { type, path: 'options/expectedSequence', reason: 'is no sequence' });
-    }
-    return { 'Nats-Msg-Id': id, 'Nats-Expected-Last-Subject-Sequence': String(expectedSequence) };
-  }
 }
+
+const headersOf = (type: string, id: string, expectedSequence: number | undefined): Record<string, string> => {
+  if (id.length > MAX_ID_LENGTH || !MESSAGE_ID.test(id)) {
+    const reason = `must be 1 to ${MAX_ID_LENGTH} printable ASCII characters`;
+    throw new ProducerError('invalid_option', { type, path: 'options/id', reason });
+  }
+  if (expectedSequence === undefined) return { 'Nats-Msg-Id': id };
+  if (!Number.isSafeInteger(expectedSequence) || expectedSequence < 0) {
+    throw new ProducerError('invalid_option', { type, path: 'options/expectedSequence', reason: 'is no sequence' });
+  }
+  return { 'Nats-Msg-Id': id, 'Nats-Expected-Last-Subject-Sequence': String(expectedSequence) };
+};
 
 const limitsOf = (settings: PublisherSettings): InFlightLimits => {
   const limits = {

@@ -13,6 +13,8 @@ export type Reply =
   | { readonly kind: 'refused'; readonly status: number; readonly apiCode: number; readonly description: string }
   /** No stream listens on the subject, or its server is not ready. */
   | { readonly kind: 'no_responders' }
+  /** The connection is down: it never left. */
+  | { readonly kind: 'not_sent' }
   | { readonly kind: 'timeout' }
   | { readonly kind: 'disconnected' }
   /** Something answered that is no acknowledgement. */

@@ -17,6 +17,7 @@ describe('what an answer means', () => {
 
   test('no stream on the subject is tried again and is certain not to have stored', () => {
     expect(judge({ kind: 'no_responders' })).toEqual({ kind: 'retry', isUncertain: false });
+    expect(judge({ kind: 'not_sent' })).toEqual({ kind: 'retry', isUncertain: false });
   });
 
   test('a wrong last sequence is a conflict, stated or not', () => {

@@ -35,6 +35,7 @@ export const judge = (reply: Reply): Verdict => {
   switch (reply.kind) {
     case 'stored':
       return { kind: 'stored' };
+    case 'not_sent':
     case 'no_responders':
       return { kind: 'retry', isUncertain: false };
     case 'timeout':
