@@ -23,7 +23,7 @@ export const startGateway = async (natsUrl: string, settings: Readonly<Record<st
   const gateway = await startProcess({
     name: 'gateway',
     command: process.execPath,
-    args: [...nodeOptions(settings), main],
+    args: [...nodeOptions(), main],
     env: {
       PATH: process.env['PATH'] ?? '',
       SLUICE_NATS_URL: natsUrl,
@@ -58,16 +58,18 @@ export const startGateway = async (natsUrl: string, settings: Readonly<Record<st
       await gateway.stop();
     },
     kill: async () => {
-      await gateway.kill();
+      // A profile is written at an orderly end only.
+      if (isProfiled()) await gateway.stop();
+      else await gateway.kill();
     },
   };
 };
 
-/** `NODE_OPTIONS`-like switches for profiling one benchmark by hand: `SLUICE_BENCH_NODE='--cpu-prof'`. */
-const nodeOptions = (settings: Readonly<Record<string, string>>): string[] => {
-  const options = process.env['SLUICE_BENCH_NODE'] ?? settings['SLUICE_BENCH_NODE'] ?? '';
-  return options.split(' ').filter((option) => option !== '');
-};
+/** Switches of Node for profiling one benchmark by hand: `SLUICE_BENCH_NODE='--cpu-prof --cpu-prof-dir=/tmp/profiles'`. */
+const nodeOptions = (): string[] =>
+  (process.env['SLUICE_BENCH_NODE'] ?? '').split(' ').filter((option) => option !== '');
+
+const isProfiled = (): boolean => nodeOptions().length > 0;
 
 const parseListening = (line: string): { port: number; operationsPort: number } | undefined => {
   if (!line.includes('"listening"')) return undefined;

@@ -32,6 +32,7 @@ export interface PrepareArgument {
 /** Both by the clock that all processes share. */
 export interface Opened {
   readonly firstConnectMs: number;
+  readonly lastUpgradedMs: number;
   readonly lastReachedMs: number;
 }
 
@@ -90,7 +91,11 @@ const open = async ({ set: name, timeoutMs }: { set: string; timeoutMs: number }
   const connectNext = (): void => {
     if (started < sockets.length) sockets[started++]!.connect();
   };
-  set.onUpgraded = connectNext;
+  let lastUpgradedMs = 0;
+  set.onUpgraded = () => {
+    if (counts.upgraded === sockets.length) lastUpgradedMs = nowMs();
+    connectNext();
+  };
   const reached = new Promise<number>((resolve) => {
     set.onReached = () => {
       if (counts.reached === sockets.length) resolve(nowMs());
@@ -102,7 +107,8 @@ const open = async ({ set: name, timeoutMs }: { set: string; timeoutMs: number }
     await wait(timeoutMs);
     throw new Error(`not "${set.goal}" after ${timeoutMs} ms: ${JSON.stringify(counts)}`);
   };
-  return { firstConnectMs, lastReachedMs: await Promise.race([reached, late()]) };
+  const lastReachedMs = await Promise.race([reached, late()]);
+  return { firstConnectMs, lastUpgradedMs, lastReachedMs };
 };
 
 const recordLatencies = (set: SocketSet, every: number): void => {

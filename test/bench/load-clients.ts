@@ -76,7 +76,8 @@ export const startLoadClients = (processes = 2): LoadClients => {
       const opened = await onAll((worker) => worker.call('open', { set, timeoutMs }));
       const firstConnectMs = Math.min(...opened.map((one) => one.firstConnectMs));
       const lastReachedMs = Math.max(...opened.map((one) => one.lastReachedMs));
-      return { firstConnectMs, lastReachedMs, seconds: (lastReachedMs - firstConnectMs) / 1_000 };
+      const lastUpgradedMs = Math.max(...opened.map((one) => one.lastUpgradedMs));
+      return { firstConnectMs, lastUpgradedMs, lastReachedMs, seconds: (lastReachedMs - firstConnectMs) / 1_000 };
     },
     open: async (options) => {
       await clients.prepare(options);

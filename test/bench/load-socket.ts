@@ -86,6 +86,8 @@ const fastRoom = fastBuffer.subarray(HEADROOM_BYTES);
 const slowRoom = slowBuffer.subarray(HEADROOM_BYTES);
 const UPGRADE_END = Buffer.from('\r\n\r\n');
 const UPGRADED = Buffer.from('HTTP/1.1 101');
+const MAX_RESPONSE_BYTES = 4_096;
+const EMPTY = Buffer.alloc(0);
 const WELCOME = 1;
 const SUBSCRIBED = 2;
 const LIVE = 4;
@@ -100,6 +102,7 @@ export class LoadSocket implements WireSink {
   readonly #byRef = new Map<number, Subscription>();
   readonly #reader: WireReader;
   #socket: Socket | undefined;
+  #response = EMPTY;
   #isUpgraded = false;
   #hasReached = false;
   #isDropped = false;
@@ -174,19 +177,28 @@ export class LoadSocket implements WireSink {
   }
 
   #onUpgrade(buffer: Buffer, length: number): void {
-    const end = HEADROOM_BYTES + length;
-    const at = buffer.subarray(0, end).indexOf(UPGRADE_END, HEADROOM_BYTES);
-    const isAccepted = buffer.compare(UPGRADED, 0, UPGRADED.length, HEADROOM_BYTES, HEADROOM_BYTES + UPGRADED.length);
-    // Responses to an upgrade are far below a packet: a split one does not happen over loopback.
-    if (isAccepted !== 0 || at !== end - UPGRADE_END.length) {
-      throw new Error(`no upgrade: ${buffer.toString('latin1', HEADROOM_BYTES, end).slice(0, 200)}`);
+    const chunkEnd = HEADROOM_BYTES + length;
+    const response = Buffer.concat([this.#response, buffer.subarray(HEADROOM_BYTES, chunkEnd)]);
+    const end = response.indexOf(UPGRADE_END);
+    if (end < 0 && response.length < MAX_RESPONSE_BYTES) {
+      this.#response = response;
+      return;
     }
+    if (end < 0 || !response.subarray(0, UPGRADED.length).equals(UPGRADED)) {
+      throw new Error(`no upgrade: ${response.toString('latin1', 0, 200)}`);
+    }
+    this.#response = EMPTY;
     this.#isUpgraded = true;
     this.#around.counts.upgraded++;
     // Not in the packet of the upgrade request: uWebSockets.js loses frames that come with it.
     if (this.#hello) this.#socket!.write(this.#hello);
     this.#around.onUpgraded();
     this.#reach('upgraded');
+    const rest = response.length - end - UPGRADE_END.length;
+    if (rest > 0) {
+      buffer.copyWithin(HEADROOM_BYTES, chunkEnd - rest, chunkEnd);
+      this.#reader.read(buffer, rest);
+    }
   }
 
   onEvent(ref: number, sequence: number, timeMs: number, counter: number, publishedAtMs: number): void {

@@ -1,6 +1,7 @@
 // Process entry of `npm run bench [name ...] [--json] [--quick]`: runs the named benchmarks, or all, one after the
 // other, and prints what they found. The one file of the benchmarks that reads arguments and the environment.
 import { type Benchmark, createStage, type Stage } from './benchmark.ts';
+import { nowMs } from './clock.ts';
 import { connect } from './connect.ts';
 import { fanout } from './fanout.ts';
 import { idle } from './idle.ts';
@@ -8,6 +9,7 @@ import { ingest } from './ingest.ts';
 import { latency } from './latency.ts';
 import { describeMachine } from './machine.ts';
 import { many } from './many.ts';
+import { startOthersClock } from './process-stats.ts';
 import { type Result, toJson, toTable } from './report.ts';
 import { resumeCold } from './resume-cold.ts';
 import { resume, resumeDeep } from './resume.ts';
@@ -25,6 +27,9 @@ const BENCHMARKS: readonly Benchmark[] = [
   idle,
   slow,
 ];
+
+/** Share of a core that others may use before a line says so. */
+const TOLERATED_OTHERS = 0.1;
 
 const args = process.argv.slice(2);
 // `npm run bench fanout --json` (without `--`) gives the switch to npm, which passes it on in the environment.
@@ -77,8 +82,12 @@ console.log(`${cpu}, ${cores} cores, node ${node}, nats-server ${natsServer}, ${
 const results: Result[] = [];
 for (const benchmark of chosen) {
   if (isInterrupted) break;
+  const startedMs = nowMs();
+  const othersSeconds = startOthersClock();
   const result = await run(benchmark);
-  results.push(result);
+  const othersCpuShare = (othersSeconds() * 1_000) / (nowMs() - startedMs);
+  if (othersCpuShare > TOLERATED_OTHERS) progress(`others used ${othersCpuShare.toFixed(2)} of a core meanwhile`);
+  results.push({ ...result, othersCpuShare });
   console.log(`\n${toTable([result])}`);
 }
 if (isJson) console.log(toJson({ ...machine }, results));

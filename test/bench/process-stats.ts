@@ -22,3 +22,28 @@ export const startCpuClock = (pid: number): (() => number) => {
   const before = cpuSecondsOf(pid);
   return () => cpuSecondsOf(pid) - before;
 };
+
+/** CPU seconds of the whole machine that were not idle. */
+const busySecondsOfMachine = (): number => {
+  const [, user = 0, nice = 0, system = 0, , , interrupt = 0, softInterrupt = 0] = readFileSync('/proc/stat', 'utf8')
+    .split('\n', 1)[0]!
+    .split(/\s+/)
+    .map(Number);
+  return (user + nice + system + interrupt + softInterrupt) / CLOCK_TICKS_PER_SECOND;
+};
+
+/** CPU seconds of this process and of its children that have ended. */
+const familySeconds = (): number => {
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / CLOCK_TICKS_PER_SECOND;
+};
+
+/**
+ * CPU seconds that somebody else uses from now on; to be asked when all children have ended. Figures taken while others
+ * were at work are not worth much.
+ */
+export const startOthersClock = (): (() => number) => {
+  const before = busySecondsOfMachine() - familySeconds();
+  return () => busySecondsOfMachine() - familySeconds() - before;
+};

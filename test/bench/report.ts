@@ -16,6 +16,8 @@ export interface Result {
   readonly figures: readonly Figure[];
   /** Why there are no figures, or none to be trusted. */
   readonly failure?: string;
+  /** Share of a core that processes of others used during the run. */
+  readonly othersCpuShare?: number;
 }
 
 const isReached = ({ value, atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY }: Figure): boolean =>
@@ -70,6 +72,7 @@ export const toJson = (machine: Readonly<Record<string, unknown>>, results: read
 const toFigures = (result: Result): Record<string, unknown> => ({
   ...Object.fromEntries(result.figures.map(({ name, value }) => [name, rounded(value)])),
   passed: isPassed(result),
+  ...(result.othersCpuShare !== undefined && { othersCpuShare: rounded(result.othersCpuShare) }),
   ...(result.failure !== undefined && { failure: result.failure }),
 });
 
