@@ -1,9 +1,9 @@
-// Where the local stack keeps its things: .sluice in the checkout, which git ignores.
+// Where the local stack keeps its things: .sluice in the checkout, which git ignores, or SLUICE_DEPLOY_FOLDER.
 
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { CHECKOUT } from '../nats-server/cache.ts';
 
-const FOLDER = join(CHECKOUT, '.sluice');
+const FOLDER = resolve(process.env['SLUICE_DEPLOY_FOLDER'] || join(CHECKOUT, '.sluice'));
 
 export interface StackFolder {
   readonly root: string;
