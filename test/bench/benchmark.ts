@@ -55,8 +55,10 @@ export const createStage = (isQuick: boolean, log: (line: string) => void): Stag
     },
     rawServer: () => started(startWorker<typeof rawHandlers>('./raw-uws.js')),
     close: async () => {
-      for (const end of endings.toReversed()) await end();
-      endings.length = 0;
+      for (const end of endings.splice(0).toReversed()) {
+        // One that will not end must not keep the others alive.
+        await end().catch((error: unknown) => log(String(error)));
+      }
     },
   };
 };

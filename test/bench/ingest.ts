@@ -19,7 +19,7 @@ const run = async (stage: Stage) => {
     const gateway = await stage.gateway(nats, settings);
     const cpuSeconds = cpuSecondsOf(gateway.pid);
     const events = await gateway.metric('sluice_tail_events', 'ORDER');
-    await gateway.kill();
+    await gateway.stop();
     return { cpuSeconds, events };
   };
 

@@ -208,20 +208,20 @@ export const handlers = {
     pump();
   },
   /** The run ends when what it has published is acknowledged. */
-  stop: (_: undefined): void => {
+  stop: (): void => {
     if (!run) return;
     run.isStopped = true;
     finishIfDone();
   },
-  published: (_: undefined): number => published,
+  published: (): number => published,
   /** Per channel, its place in a round: event n of channel c is number n * channels + places[c]. */
-  places: (_: undefined): Uint32Array => {
+  places: (): Uint32Array => {
     const places = new Uint32Array(setup.channels.length);
     for (let i = 0; i < places.length; i++) places[(i * stride) % places.length] = i;
     return places;
   },
   /** Per channel, how many events it has had: the counter its next one will carry. */
-  counters: (_: undefined): Uint32Array => counters,
+  counters: (): Uint32Array => counters,
 };
 
 serveWorker(handlers);

@@ -86,7 +86,7 @@ const nextTurn = (): Promise<void> =>
 
 export const handlers = {
   listen,
-  sockets: (_: undefined): number => sockets.length,
+  sockets: (): number => sockets.length,
   /** As fast as it goes, in bursts between which uWS drains its topic. */
   publish: ({ durationMs, burst }: { durationMs: number; burst: number }): Promise<RawRun> =>
     measured(async (isOver) => {

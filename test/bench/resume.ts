@@ -53,7 +53,7 @@ const run = async (
   if (faults) throw new Error(`before they dropped: ${faults}`);
   const positions = await clients.plans('before');
   await clients.drop('before');
-  await first.kill();
+  await first.stop();
 
   const comeBack = async (set: string, next: number): Promise<Return> =>
     measureReturn(stage, nats, clients, {
@@ -135,7 +135,7 @@ const measureReturn = async (
   stage.log(`${set}: ${seconds.toFixed(2)} s, all upgraded after ${connecting.toFixed(2)} s`);
   stage.log(`core-seconds: gateway ${gatewayCpuSeconds.toFixed(2)}, nats-server ${natsCpuSeconds.toFixed(2)}`);
   await clients.drop(set);
-  await gateway.kill();
+  await gateway.stop();
   return { seconds, gatewayCpuSeconds, natsCpuSeconds, fromTail, fromCold, counts };
 };
 
