@@ -1,0 +1,128 @@
+// The command line of the producers: the only file here that reads arguments, environment and signals.
+import { randomUUID } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { mustCompileCatalogue, rez } from '@sluice/schemas';
+import { systemClock } from './clock.ts';
+import { connectTo } from './nats.ts';
+import { createPublisher } from './publisher.ts';
+import { seededRandom } from './random.ts';
+import { City, SHOWCASE_ORDER } from './sources/city/simulation.ts';
+import { type CityRun, runCity } from './sources/city.ts';
+import { applyStreams } from './streams.ts';
+
+const USAGE = `Usage: cli.js city [--orders 200] [--rate 1] [--seed n]    publish a simulated city until stopped
+       cli.js apply-streams [--replicas 1] [--max-bytes n]  create the catalogue's streams that are missing
+NATS is found through SLUICE_NATS_URL (servers separated by commas; default nats://127.0.0.1:4222).
+`;
+
+/** The city has been alive for so long when it is first seen: all stages of an order are there at once. */
+const PAST_MS = 300_000;
+const CLOSE_TIMEOUT_MS = 2_000;
+
+class UsageError extends Error {}
+
+const say = (line: Readonly<Record<string, unknown>>): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+
+const serversOf = (env: NodeJS.ProcessEnv): string[] =>
+  (env['SLUICE_NATS_URL'] || 'nats://127.0.0.1:4222')
+    .split(',')
+    .map((server) => server.trim())
+    .filter((server) => server !== '');
+
+const toNumber = (name: string, text: string, isGood: (value: number) => boolean): number => {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (!isGood(value)) throw new UsageError(`--${name} cannot be "${text}"`);
+  return value;
+};
+
+const isCount = (value: number): boolean => Number.isSafeInteger(value) && value > 0;
+
+/** Ends with the process's signals, and with its parent: a child with an IPC channel must not outlive it. */
+const stopSignal = (): AbortSignal => {
+  const controller = new AbortController();
+  const stop = (): void => controller.abort();
+  process.once('SIGTERM', stop).once('SIGINT', stop);
+  if (process.connected) process.once('disconnect', stop);
+  return controller.signal;
+};
+
+const city = async (args: readonly string[]): Promise<void> => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      orders: { type: 'string', default: '200' },
+      rate: { type: 'string', default: '1' },
+      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    },
+  });
+  const orders = toNumber('orders', values.orders, (value) => isCount(value) && value <= 100_000);
+  const rate = toNumber('rate', values.rate, (value) => value >= 0.01 && value <= 100);
+  const seed = toNumber('seed', values.seed, Number.isSafeInteger);
+  const servers = serversOf(process.env);
+  const signal = stopSignal();
+  const stopped = new Promise<'stopped'>((resolve) => {
+    signal.addEventListener('abort', () => resolve('stopped'), { once: true });
+  });
+  const connecting = createPublisher({
+    catalogue: rez,
+    servers,
+    connect: { name: 'sluice-city' },
+    waitForServer: true,
+  });
+  const publisher = await Promise.race([connecting, stopped]);
+  if (publisher === 'stopped') process.exit(0);
+  publisher.onConnection((change) => say({ kind: `nats_${change}` }));
+
+  const startMs = systemClock.wallMs() - PAST_MS;
+  const run: CityRun = {
+    city: new City({ orders, startMs, random: seededRandom(seed), pace: rate }),
+    publisher,
+    clock: systemClock,
+    signal,
+    runId: randomUUID().slice(0, 8),
+    onRunning: () =>
+      say({ kind: 'running', source: 'city', orders, rate, seed, servers, watch: `order:o-${SHOWCASE_ORDER}` }),
+    onUncertain: ({ type, keys }) => say({ kind: 'unacknowledged', type, orderId: keys.orderId }),
+  };
+  try {
+    await runCity(run, startMs);
+  } finally {
+    await publisher.close(CLOSE_TIMEOUT_MS);
+  }
+};
+
+const apply = async (args: readonly string[]): Promise<void> => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { replicas: { type: 'string', default: '1' }, 'max-bytes': { type: 'string' } },
+  });
+  const replicas = toNumber('replicas', values.replicas, (value) => isCount(value) && value <= 5);
+  const maxBytes = values['max-bytes'] === undefined ? undefined : toNumber('max-bytes', values['max-bytes'], isCount);
+  const connection = await connectTo({ servers: serversOf(process.env), connect: { name: 'sluice-apply-streams' } });
+  try {
+    const { streams } = mustCompileCatalogue(rez);
+    const options = { replicas, ...(maxBytes !== undefined && { maxBytes }) };
+    for (const report of await applyStreams(await jetstreamManager(connection), streams, options)) say({ ...report });
+  } finally {
+    await connection.close();
+  }
+};
+
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { city, 'apply-streams': apply };
+
+const main = async ([name = '', ...args]: readonly string[]): Promise<void> => {
+  const command = COMMANDS[name];
+  try {
+    if (!command) throw new UsageError(name === '' ? 'Which source?' : `Unknown command "${name}"`);
+    await command(args);
+    // An IPC channel that is still open would keep the process.
+    if (process.connected) process.disconnect();
+  } catch (error) {
+    const isUsage = error instanceof UsageError || (error instanceof TypeError && 'code' in error);
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${isUsage ? USAGE : ''}`);
+    process.exit(isUsage ? 2 : 1);
+  }
+};
+
+await main(process.argv.slice(2));

@@ -1,0 +1,41 @@
+// Who lives in the city. The same number is always the same person.
+
+export interface Person {
+  readonly name: string;
+  readonly phone: string;
+}
+
+export interface Driver extends Person {
+  readonly vehicle: string;
+}
+
+const FIRST = [
+  'Asha',
+  'Ravi',
+  'Meera',
+  'Imran',
+  'Lakshmi',
+  'Joseph',
+  'Farah',
+  'Kiran',
+  'Divya',
+  'Arjun',
+  'Nisha',
+  'Tomas',
+];
+const LAST = ['Rao', 'Iyer', 'Khan', 'Das', 'Nair', 'Fernandes', 'Gupta', 'Shetty', 'Pillai', 'Bose', 'Menon'];
+const VEHICLES = ['scooter', 'bicycle', 'motorbike', 'electric scooter'];
+
+const nameOf = (number: number): string => `${FIRST[number % FIRST.length]!} ${LAST[number % LAST.length]!}`;
+
+export const customer = (number: number): Person => ({
+  name: nameOf(number),
+  // 98000 00000 and up are nobody's numbers.
+  phone: `+91 98000 ${String(number).padStart(5, '0')}`,
+});
+
+export const driver = (number: number): Driver => ({
+  name: nameOf(number * 7 + 3),
+  phone: `+91 98001 ${String(number).padStart(5, '0')}`,
+  vehicle: VEHICLES[number % VEHICLES.length]!,
+});
