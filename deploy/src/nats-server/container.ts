@@ -23,7 +23,8 @@ export async function copyFromImage(
   const image = tools.env['SLUICE_NATS_IMAGE'] || SERVER_IMAGE;
   report({ kind: 'step', text: `Copying nats-server out of the container image ${image}` });
 
-  const created = await tools.run(engine, ['create', image]);
+  // The program is named because a mirrored image may have lost its entry point.
+  const created = await tools.run(engine, ['create', image, '/nats-server']);
   if (created.code !== 0) return { kind: 'skipped', why: `${image}: ${created.output.trim().split('\n').at(-1)}` };
   // A pull reports its progress before the last line, which is the container's id.
   const container = created.output.trim().split('\n').at(-1) ?? '';

@@ -154,6 +154,7 @@ describe('the order of the ways to a server', () => {
     publish(SERVER_ARCHIVE, serverArchive());
 
     expect(await resolveNatsServer(options())).toMatchObject({ source: 'archive', version: NATS_SERVER_VERSION });
+    expect(steps()[1]).toBe('  no: go build failed: go: module lookup disabled');
     expect(progress.at(-1)?.text).toMatch(/^0\.0 of 0\.0 MB$/);
     expect(await resolveNatsServer(options())).toMatchObject({ source: 'cache' });
   });
@@ -164,7 +165,7 @@ describe('the order of the ways to a server', () => {
 
     expect(await resolveNatsServer(options())).toMatchObject({ source: 'container', version: NATS_SERVER_VERSION });
     const calls = (await readFile(join(bin, 'docker-calls'), 'utf8')).trim().split('\n');
-    expect(calls[1]).toBe('create mirror.example/nats:1');
+    expect(calls[1]).toBe('create mirror.example/nats:1 /nats-server');
     expect(calls.at(-1)).toBe('rm container-1');
   });
 

@@ -165,8 +165,15 @@ function createSearch(options: ResolveOptions): Search {
 async function firstOf(ways: readonly Way[], search: Search): Promise<{ found?: ResolvedBinary; skipped: string[] }> {
   const skipped: string[] = [];
   for (const way of ways) {
-    const attempt = await tryWay(way, search);
+    let isAnnounced = false;
+    const report = (progress: Progress): void => {
+      isAnnounced = true;
+      search.report(progress);
+    };
+    const attempt = await tryWay(way, { ...search, report });
     if (attempt.kind === 'found') return { found: attempt.value, skipped };
+    // Whoever read that it was begun also wants to know why something else follows.
+    if (isAnnounced) search.report({ kind: 'step', text: `  no: ${attempt.why}` });
     skipped.push(`${way.name}: ${attempt.why}`);
   }
   return { skipped };
