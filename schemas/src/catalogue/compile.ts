@@ -52,6 +52,8 @@ export interface Catalogue {
 const FAMILY_SUBJECT = /^[a-z][a-z0-9_-]*(\.\{[A-Za-z][A-Za-z0-9]*\})+$/;
 const CHANNEL_NAME = /^[a-z][a-z0-9_-]*(:\{[A-Za-z][A-Za-z0-9]*\})*$/;
 const TYPE_NAME = /^[a-z][a-z0-9_]*$/;
+/** What JetStream takes, less what would be awkward in a file name. */
+const STREAM_NAME = /^[A-Za-z0-9_-]{1,255}$/;
 
 /** The compiled catalogue, or every fault in it as a line of text. */
 export const compileCatalogue = (definition: CatalogueDefinition): Result<Catalogue, readonly string[]> => {
@@ -83,6 +85,7 @@ const compileFamilies = (definitions: readonly FamilyDefinition[], faults: strin
     if (twin) faults.push(`families ${twin.name} and ${name} share the subject prefix "${prefix}"`);
     const placeholders = tokens.map((token) => token.slice(1, -1));
     if (new Set(placeholders).size < placeholders.length) faults.push(`family ${name}: a placeholder stands twice`);
+    if (Object.keys(types).length === 0) faults.push(`family ${name} has no types`);
     const compiled = new Map<string, EventType>();
     for (const [type, { kind, schema, aliases }] of Object.entries(types)) {
       if (!TYPE_NAME.test(type)) faults.push(`type ${name}.${type} is not snake_case`);
@@ -110,8 +113,11 @@ const compileChannels = (
     const [prefix = '', ...parts] = name.split(':');
     if (channels.has(prefix)) faults.push(`channel ${prefix} is defined twice`);
     const params = parts.map((part) => part.slice(1, -1));
-    for (const owned of Object.keys(definition.owner ?? {})) {
+    if (new Set(params).size < params.length) faults.push(`channel ${name}: a parameter stands twice`);
+    for (const [owned, binding] of Object.entries(definition.owner ?? {})) {
       if (!params.includes(owned)) faults.push(`channel ${name}: owner names "${owned}", which is no parameter`);
+      if (binding.kind === 'param' && !params.includes(binding.name))
+        faults.push(`channel ${name}: no parameter ${binding.name}`);
     }
     if (definition.access.length === 0) faults.push(`channel ${name}: nobody may subscribe`);
     for (const { filters } of definition.access) {
@@ -141,6 +147,7 @@ const checkFilter = (
     if (binding.kind === 'param' && !params.includes(binding.name))
       faults.push(`channel ${channel}: no parameter ${binding.name}`);
   }
+  if (types?.length === 0) faults.push(`channel ${channel}: a filter of no type of ${familyName} matches nothing`);
   for (const type of types ?? []) {
     if (!family.types.has(type))
       faults.push(`channel ${channel}: ${familyName} has no type ${type}, the filter matches nothing`);
@@ -152,9 +159,11 @@ const compileStreams = (families: readonly FamilyDefinition[], faults: string[])
   for (const { name, stream, subject } of families) {
     const known = streams.get(stream.name);
     const pattern = `${subject.split('.')[0]}.>`;
-    if (!known) streams.set(stream.name, { ...stream, subjects: [pattern] });
-    else {
-      if (known.maxAgeMs !== stream.maxAgeMs)
+    if (!known) {
+      if (!STREAM_NAME.test(stream.name)) faults.push(`family ${name}: no stream can be called "${stream.name}"`);
+      streams.set(stream.name, { ...stream, subjects: [pattern] });
+    } else {
+      if (known.maxAgeMs !== stream.maxAgeMs || known.maxBytes !== stream.maxBytes)
         faults.push(`family ${name}: stream ${stream.name} is defined in two ways`);
       if (known.subjects.some((other) => doFiltersOverlap(other, pattern))) continue;
       known.subjects.push(pattern);
@@ -175,5 +184,7 @@ export const typeOfSubject = (families: ReadonlyMap<string, Family>, subject: st
 };
 
 /** Subject of one filter: `order.*.u-1.*.status_changed`. Values must be safe tokens already. */
-export const filterSubject = (family: Family, values: Readonly<Record<string, string>>, type: string = '*'): string =>
-  `${family.prefix}.${family.placeholders.map((name) => values[name] ?? '*').join('.')}.${type}`;
+export const filterSubject = (family: Family, values: Readonly<Record<string, string>>, type: string = '*'): string => {
+  const tokens = family.placeholders.map((name) => (Object.hasOwn(values, name) ? values[name] : undefined) ?? '*');
+  return `${family.prefix}.${tokens.join('.')}.${type}`;
+};
