@@ -36,7 +36,8 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-export const isRetryable = (code: string): boolean => code in ERRORS && ERRORS[code as ErrorCode].retryable;
+export const isRetryable = (code: string): boolean =>
+  Object.hasOwn(ERRORS, code) && ERRORS[code as ErrorCode].retryable;
 
 /**
  * WebSocket close codes. The range carries the policy, so that a client can act on a code that it has never seen:
