@@ -22,6 +22,7 @@ export default defineConfig({
       }),
       project('property', ['{schemas,client,producers,gateway}/src/**/*.property.test.ts'], {
         setupFiles: ['test/kit/property-runs.ts'],
+        testTimeout: 60_000,
       }),
       project('e2e', ['test/e2e/**/*.e2e.test.ts'], { testTimeout: 30_000, hookTimeout: 60_000 }),
       project('chaos', ['test/chaos/**/*.chaos.test.ts'], {

@@ -152,7 +152,7 @@ describe('broken messages', () => {
         }
         decodeUp(message, as);
       }),
-      { numRuns: 10_000 },
+      { numRuns: 3_000 },
     );
   });
 
@@ -172,7 +172,7 @@ describe('broken messages', () => {
           else expect(decodeUp(encodeFrame(parsed, 'json'), 'json')).toEqual([parsed]);
         }
       }),
-      { numRuns: 5_000 },
+      { numRuns: 2_000 },
     );
   });
 

@@ -50,7 +50,7 @@ describe('msgpack', () => {
         expect(written).toEqual({ ok: true, value: [given] });
         expect(written).toEqual(decodeDown(encodeFrame(given, 'msgpack'), 'msgpack'));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 500 },
     );
   });
 

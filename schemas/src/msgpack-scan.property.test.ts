@@ -17,7 +17,7 @@ const sized = (head: readonly [number, number, number], length: number): fc.Arbi
 const scalar: fc.Arbitrary<number[]> = fc.oneof(
   fc.integer({ min: 0, max: 0x7f }).map((n) => [n]),
   fc.integer({ min: 0xe0, max: 0xff }).map((n) => [n]),
-  fc.constantFrom([0xc0], [0xc2], [0xc3]),
+  fc.constantFrom(0xc0, 0xc2, 0xc3).map((head) => [head]),
   fc
     .tuple(
       fc.constantFrom([0xca, 4], [0xcb, 8], [0xcc, 1], [0xcd, 2], [0xce, 4], [0xcf, 8]),
@@ -71,7 +71,7 @@ describe('well-formed values', () => {
         expect(scan(bytes)).toBe(bytes.length);
         expect(() => unpackValue(bytes)).not.toThrow();
       }),
-      { numRuns: 2_000 },
+      { numRuns: 800 },
     );
   });
 
@@ -125,7 +125,7 @@ describe('faults', () => {
         if (end >= 0) expect(() => unpackValue(bytes.subarray(0, end))).not.toThrow();
         else expect(Object.values(ScanFault)).toContain(end);
       }),
-      { numRuns: 30_000 },
+      { numRuns: 8_000 },
     );
   });
 
