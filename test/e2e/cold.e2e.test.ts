@@ -265,6 +265,39 @@ describe.each([
 });
 
 describe('nats-server 2.15 only', () => {
+  test('shares one pass over the span among many readers, each from its own cursor', async () => {
+    await using harness = await start();
+    await publish(harness.connection, 10_000);
+    const tail = await tailFrom(harness.manager, 9_990);
+    const filtersOf = (subject: string, into: string[]): number => {
+      const [root = '', merchant = '', user = '', order = ''] = subject.split('.');
+      into[0] = `${root}.*.${user}.*.*`;
+      into[1] = `${root}.${merchant}.*.${order}.*`;
+      return 2;
+    };
+    const cold = createCold({
+      nats: harness.nats,
+      clock: systemClock,
+      readsPerStream: 1,
+      maxBytes: MIB,
+      filtersOf,
+    });
+
+    const results = await Promise.all(
+      Array.from({ length: 60 }, async (_, index) => {
+        const after = index * 137;
+        const filters = [`order.*.u-${index % 5}.*.*`, `order.m-1.*.o-${index % 10}.*`].slice(index % 2);
+        return { after, filters, events: await readAll(cold, filters, tail, { after, maxEvents: 200 }) };
+      }),
+    );
+
+    cold.close();
+    for (const { after, filters, events } of results) {
+      expect(below(events, 9_990)).toEqual(sequencesFor(filters, after + 1, 9_989));
+      for (const event of events) expect(Buffer.from(event.payload).toString()).toBe(`event ${event.sequence - 1}`);
+    }
+  });
+
   test('starts the last N just early enough', async () => {
     await using harness = await start();
     await publish(harness.connection, 5_000);

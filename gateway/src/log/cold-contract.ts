@@ -13,6 +13,8 @@ export interface StoredEvent {
 export interface TailView {
   readonly firstSequence: number;
   readonly head: number;
+  /** Counts the stream's generations: what was read under another one is void. */
+  readonly generation?: number;
   /** First held event that matches a filter, with sequence > after. */
   firstMatch(filters: readonly string[], after: number): { sequence: number; timeMs: number } | undefined;
 }

@@ -27,7 +27,9 @@ import { Probe } from './probe.ts';
 import { RangeReader, tailWitness } from './range.ts';
 import { ReadBudget } from './read-budget.ts';
 import { Retention } from './retention.ts';
+import type { FiltersOf } from './segment.ts';
 import { Snapshots } from './snapshot.ts';
+import { SpanReader } from './spans.ts';
 
 export type {
   Cold,
@@ -54,6 +56,11 @@ export interface ColdOptions {
   readonly readsPerStream: number;
   /** Bytes of all reads of the pod at once. */
   readonly maxBytes: number;
+  /**
+   * The tail's index. With it, storms of reads share one pass over the span; the filters of reads must be ones that it
+   * yields.
+   */
+  readonly filtersOf?: FiltersOf;
   /** Reads of one stream that may wait for their turn. */
   readonly maxWaiting?: number;
   /** For spreading retries; 0 <= value < 1. */
@@ -66,6 +73,12 @@ const MAX_BATCH_EVENTS = 256;
 const MAX_SPAN_EVENTS = 1_024;
 const MAX_BATCH_BYTES = 512 * 1024;
 const DEFAULT_MAX_WAITING = 2_000;
+/** With so many waiting, one pass over the span that all of them need is cheaper than a read each. */
+const STORM_READS = 4;
+/** A pass takes seconds per million. Those who are further back walk by themselves. */
+const MAX_SHARED_SPAN = 2_000_000;
+/** What one reader alone has passed over for its sake rather than hold up publishers with walks. */
+const MAX_LONE_SPAN = 250_000;
 /** What a probe or a single read counts for in the byte budget. */
 const SMALL_READ_BYTES = 16 * 1024;
 
@@ -100,6 +113,8 @@ class ColdReads implements Cold {
   readonly #ranges: RangeReader;
   readonly #snapshots: Snapshots;
   readonly #probe: Probe;
+  readonly #spans: SpanReader | undefined;
+  readonly #maxWaiting: number;
 
   constructor(options: ColdOptions) {
     const link = options.nats.requests;
@@ -110,11 +125,10 @@ class ColdReads implements Cold {
     this.#ranges = new RangeReader(this.#direct, link);
     this.#snapshots = new Snapshots(this.#direct, link, this.#retention);
     this.#probe = new Probe(this.#direct, link);
-    this.#budget = new ReadBudget({
-      readsPerStream: options.readsPerStream,
-      maxBytes: options.maxBytes,
-      maxWaiting: options.maxWaiting ?? DEFAULT_MAX_WAITING,
-    });
+    const { readsPerStream, maxBytes, filtersOf, clock } = options;
+    this.#maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING;
+    this.#budget = new ReadBudget({ readsPerStream, maxBytes, maxWaiting: this.#maxWaiting });
+    this.#spans = filtersOf && new SpanReader({ direct: this.#direct, clock, filtersOf, maxBytes });
   }
 
   close(): void {
@@ -130,7 +144,21 @@ class ColdReads implements Cold {
     const maxEvents = Math.max(1, Math.min(request.maxEvents, isSpan ? MAX_SPAN_EVENTS : MAX_BATCH_EVENTS));
     const maxBytes = Math.max(1, Math.min(request.maxBytes, MAX_BATCH_BYTES));
     const key = `read ${stream} ${after} ${maxEvents} ${maxBytes} ${filters.join(' ')}`;
-    return this.#bounded(key, stream, maxBytes, () => this.#read({ ...request, maxEvents, maxBytes }));
+    return this.#readPage(key, { ...request, maxEvents, maxBytes });
+  }
+
+  async #readPage(key: string, request: ColdReadRequest): Promise<ColdPage | ColdTruncated | ColdRetry> {
+    const { stream, maxBytes } = request;
+    const spans = this.#sharedSpans(request);
+    const isStorm = this.#budget.waiting(stream) >= STORM_READS;
+    if (spans !== undefined && (isStorm || spans.riders(stream) >= STORM_READS)) {
+      return this.#readShared(key, spans, request);
+    }
+    const isShort = request.tail.firstSequence - request.after <= MAX_LONE_SPAN;
+    const avoidsWalks = spans !== undefined && (isShort || spans.riders(stream) > 0);
+    const result = await this.#bounded(key, stream, maxBytes, () => this.#read(request, avoidsWalks));
+    if (result.kind !== 'dense') return result;
+    return spans === undefined ? this.#retry('overloaded') : this.#readShared(key, spans, request);
   }
 
   states(request: StatesRequest): Promise<StatesResult> {
@@ -189,19 +217,48 @@ class ColdReads implements Cold {
     }
   }
 
-  async #read(request: ColdReadRequest): Promise<ColdPage | ColdTruncated | ColdRetry> {
+  /** The shared pass, if it can serve this read. */
+  #sharedSpans({ filters, after, tail }: ColdReadRequest): SpanReader | undefined {
+    const canShare = this.#direct.knowsBatches && !filters.includes('>');
+    return canShare && tail.firstSequence - after <= MAX_SHARED_SPAN ? this.#spans : undefined;
+  }
+
+  async #readShared(
+    key: string,
+    spans: SpanReader,
+    request: ColdReadRequest,
+  ): Promise<ColdPage | ColdTruncated | ColdRetry> {
+    const { stream, after } = request;
+    if (spans.riders(stream) >= this.#maxWaiting) return this.#retry('overloaded');
+    try {
+      return await this.#budget.share(`shared ${key}`, async () => {
+        const page = await spans.read(request);
+        if (page === 'stale') return this.#retry('stale_replica');
+        const { firstSequence } = await this.#retention.readFromLeader(stream);
+        return firstSequence > after + 1 ? { kind: 'truncated' as const, firstSequence } : page;
+      });
+    } catch (error) {
+      return this.#toRetry(error);
+    }
+  }
+
+  async #read(
+    request: ColdReadRequest,
+    avoidsWalks: boolean,
+  ): Promise<ColdPage | ColdTruncated | ColdRetry | { readonly kind: 'dense' }> {
     const { stream, filters, after, tail, maxEvents, maxBytes } = request;
     // A page is shared by its filters, and what lies past the one that reaches least far is read again.
     const share = filters.length === 1 ? 1 : Math.min(filters.length, 4) / 2;
     const limits = { maxEvents, maxBytes: Math.ceil(maxBytes / share) };
     const results = await Promise.all(
       filters.map((filter) =>
-        this.#ranges.read({ stream, filter, after, limits, ...tailWitness(tail, filter, after) }),
+        this.#ranges.read({ stream, filter, after, limits, avoidsWalks, ...tailWitness(tail, filter, after) }),
       ),
     );
     const pages: FilterPage[] = [];
     for (const result of results) {
       if (result === 'stale') return this.#retry('stale_replica');
+      if (result === 'dense') return { kind: 'dense' };
       pages.push(result);
     }
     const { firstSequence } = await this.#retention.readFromLeader(stream);

@@ -5,9 +5,10 @@ import { GatewayError } from '../errors.ts';
 import type { Clock, TimerHandle } from '../operations/clock.ts';
 import type { StoredEvent } from './cold-contract.ts';
 import { API } from './jetstream-api.ts';
-import { headerText, isDeleteMarker, lastHeader, numberHeader, statusOf, storeTimeMs } from './message-bytes.ts';
+import { headerBytes, headerText, isDeleteMarker, numberHeader, statusOf } from './message-bytes.ts';
 import type { MessageLike } from './message-bytes.ts';
 import type { NatsLink } from './nats.ts';
+import { StoredHeader } from './stored-header.ts';
 
 export interface RangeQuery {
   readonly seq: number;
@@ -61,7 +62,7 @@ interface Waiting {
 }
 
 /** Between two messages of an answer, not for all of it. */
-const IDLE_TIMEOUT_MS = 2_000;
+const IDLE_TIMEOUT_MS = 5_000;
 
 export class DirectGet {
   readonly #link: NatsLink;
@@ -69,6 +70,7 @@ export class DirectGet {
   readonly #inbox: string;
   readonly #subscription: { unsubscribe(): void };
   readonly #waiting = new Map<string, Waiting>();
+  readonly #header = new StoredHeader();
   readonly #stopListening: () => void;
   #counter = 0;
 
@@ -159,28 +161,32 @@ export class DirectGet {
     const waiting = this.#waiting.get(subject.slice(this.#inbox.length + 1));
     if (waiting === undefined) return; // given up on
     waiting.heard += 1;
-    const block = headerText(message);
     const payload = message.data;
-    const status = payload.length === 0 ? statusOf(block) : 0;
-    if (status !== 0) this.#end(waiting, status, block);
-    else this.#add(waiting, block, payload);
+    if (payload.length === 0) {
+      const block = headerText(message);
+      const status = statusOf(block);
+      if (status !== 0) this.#end(waiting, status, block);
+      else this.#add(waiting, headerBytes(message), payload, isDeleteMarker(block));
+    } else this.#add(waiting, headerBytes(message), payload, false);
   }
 
-  #add(waiting: Waiting, block: string, payload: Uint8Array): void {
-    const event = toStoredEvent(block, payload);
-    if (event === undefined) {
+  #add(waiting: Waiting, block: Uint8Array, payload: Uint8Array, isMarker: boolean): void {
+    const header = this.#header;
+    if (!header.read(block)) {
       waiting.reject(
         new GatewayError('nats_bad_answer', `a direct get of ${waiting.stream} answered without sequence`),
       );
       return;
     }
-    if (!waiting.isBatch || numberHeader(block, 'Nats-Num-Pending') === undefined) {
+    const { sequence, timeMs, subject } = header;
+    const event: StoredEvent = { sequence, timeMs, subject, payload, isMarker };
+    if (!waiting.isBatch || header.pending < 0) {
       waiting.resolve({ kind: 'single', event });
       return;
     }
     // Each message names the one before it: an answer is a core NATS message like any other and can be lost on its way.
     const previous = waiting.events.at(-1)?.sequence ?? 0;
-    if (numberHeader(block, 'Nats-Last-Sequence') !== previous) {
+    if (header.previous !== previous) {
       waiting.reject(incompleteError(waiting.stream));
       return;
     }
@@ -214,21 +220,4 @@ export class DirectGet {
 
 function incompleteError(stream: string): GatewayError {
   return new GatewayError('nats_bad_answer', `messages of a direct get of ${stream} are missing`);
-}
-
-/** From the last occurrence of each header: earlier ones may be a producer's. */
-function toStoredEvent(block: string, payload: Uint8Array): StoredEvent | undefined {
-  const sequence = numberHeader(block, 'Nats-Sequence');
-  const subject = lastHeader(block, 'Nats-Subject');
-  const time = lastHeader(block, 'Nats-Time-Stamp');
-  if (sequence === undefined || subject === undefined || time === undefined) return undefined;
-  // Header text was read as Latin-1; subjects may be any UTF-8.
-  const isPlain = /^[\x21-\x7e]*$/.test(subject);
-  return {
-    sequence,
-    timeMs: storeTimeMs(time),
-    subject: isPlain ? subject : Buffer.from(subject, 'latin1').toString('utf8'),
-    payload,
-    isMarker: payload.length === 0 && isDeleteMarker(block),
-  };
 }

@@ -29,16 +29,20 @@ export function subjectText(message: MessageLike): string {
   return message.subject;
 }
 
-/** The header block with its status line, as Latin-1 text; empty if the message has none. */
-export function headerText(message: MessageLike): string {
+/** The header block with its status line and its empty line at the end; empty if the message has none. */
+export function headerBytes(message: MessageLike): Uint8Array {
   const raw = message as RawMessage;
-  if (raw._msg !== undefined && raw._rdata !== undefined) {
-    const length = raw._msg.hdr;
-    if (length <= 0) return '';
-    const bytes = raw._rdata;
-    return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(length, bytes.length)).toString('latin1');
-  }
-  const { headers } = message;
+  if (raw._msg === undefined || raw._rdata === undefined) return Buffer.from(decodedHeaders(message), 'utf8');
+  return raw._msg.hdr > 0 ? raw._rdata.subarray(0, raw._msg.hdr) : EMPTY;
+}
+
+/** The same as Latin-1 text. */
+export function headerText(message: MessageLike): string {
+  const bytes = headerBytes(message);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+function decodedHeaders({ headers }: MessageLike): string {
   if (headers === undefined) return '';
   let text = headers.code > 0 ? `NATS/1.0 ${headers.code}\r\n` : 'NATS/1.0\r\n';
   for (const key of headers.keys()) text += `${key}: ${headers.last(key)}\r\n`;

@@ -18,10 +18,15 @@ export interface RangeRequest {
   /** Where the tail began, and its first match of the filter, before anything was asked. */
   readonly tailFirst: number;
   readonly tailMatch: { readonly sequence: number; readonly timeMs: number } | undefined;
+  /** There is a better way than a long walk by the server: answer `dense` instead. */
+  readonly avoidsWalks: boolean;
 }
 
-/** `stale`: the replica lacks events that the stream holds. Ask again. */
-export type RangeResult = FilterPage | 'stale';
+/**
+ * `stale`: the replica lacks events that the stream holds; ask again. `dense`: a page would take a walk over many
+ * messages, which holds up publishers of the stream for as long (0.1 s and more over a million).
+ */
+export type RangeResult = FilterPage | 'stale' | 'dense';
 
 const LEADER_TIMEOUT_MS = 2_000;
 /** Below this many messages a wildcard costs a few milliseconds at most; above it its subjects are looked up first. */
@@ -42,10 +47,10 @@ export class RangeReader {
 
   async read(request: RangeRequest): Promise<RangeResult> {
     if (!this.#direct.knowsBatches) return this.#readSingles(request, []);
-    const isSparse = hasWildcard(request.filter) && request.filter !== '>';
-    if (isSparse && request.tailFirst - request.after > RESOLVE_SPAN) {
+    if (request.filter !== '>' && request.tailFirst - request.after > RESOLVE_SPAN) {
       const page = await this.#readSubjects(request);
       if (page !== undefined) return page;
+      if (request.avoidsWalks) return 'dense';
     }
     const { stream, filter, after, limits } = request;
     const answer = await this.#direct.batch(stream, {
@@ -82,7 +87,7 @@ export class RangeReader {
   /**
    * A wildcard that matches next to nothing makes the server look at every message of the span (144 ms over 460,000
    * messages, where the literal subject takes 4.6). `multi_last` names the subjects with something new in under 2 ms.
-   * Undefined if there are too many of them or they hold too much: then the wildcard is the cheaper way.
+   * Undefined if there are too many of them or they hold more than a page: then one walk is cheaper than several.
    */
   async #readSubjects(request: RangeRequest): Promise<RangeResult | undefined> {
     const { stream, filter, after, limits, tailFirst } = request;
@@ -164,10 +169,6 @@ export class RangeReader {
   ): Promise<StoredMessage | undefined> {
     return readFromLeader(this.#link, stream, query, LEADER_TIMEOUT_MS);
   }
-}
-
-export function hasWildcard(filter: string): boolean {
-  return filter.split('.').some((token) => token === '*' || token === '>');
 }
 
 /** What the tail says about a filter before a read; see RangeRequest. */
