@@ -18,7 +18,7 @@ const READY_TIMEOUT_MS = 30_000;
 const PROFILE_TIMEOUT_MS = 30_000;
 
 export const startGateway = async (natsUrl: string, settings: Readonly<Record<string, string>>): Promise<Gateway> => {
-  const main = join(dirname(fileURLToPath(import.meta.resolve('@sluice/gateway'))), 'main.js');
+  const main = process.env['SLUICE_BENCH_GATEWAY'] ?? builtGateway();
   const ports = { port: 0, operationsPort: 0 };
   const gateway = await startProcess({
     name: 'gateway',
@@ -62,6 +62,9 @@ export const startGateway = async (natsUrl: string, settings: Readonly<Record<st
     },
   };
 };
+
+/** Another build can be measured in its place: `SLUICE_BENCH_GATEWAY=<its main.js>`. */
+const builtGateway = (): string => join(dirname(fileURLToPath(import.meta.resolve('@sluice/gateway'))), 'main.js');
 
 /** Switches of Node for profiling one benchmark by hand: `SLUICE_BENCH_NODE='--cpu-prof --cpu-prof-dir=/tmp/profiles'`. */
 const nodeOptions = (): string[] =>

@@ -20,7 +20,7 @@ const ALONE_MS = 5_000;
 const OUT_OF_TAIL_MS = 2_500;
 /** A tail of the last second only: what was published before is cold. */
 const SETTINGS = { SLUICE_TAIL_SECONDS: '1' };
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 60_000;
 
 const run = async (stage: Stage): Promise<Figure[]> => {
   const channels = stage.size(1_000, 50);
