@@ -51,9 +51,9 @@ const BATCHES_PER_BUDGET = 4;
 export const createGateway = (config: Config, { catalogue, clock, log, random }: GatewayDependencies): Gateway => {
   const refusals: Partial<Record<Refusal, number>> = {};
   const logRefusal = throttleLog(log, 'warn', { perSecond: 5, burst: 20 }, clock);
-  const filtersOf = compileRoutes(catalogue);
+  const routes = compileRoutes(catalogue);
   const memory = new TailMemory(config.tailMaxBytes);
-  const tails = new Map(catalogue.streams.map(({ name }) => [name, new Tail(name, filtersOf, memory)]));
+  const tails = new Map(catalogue.streams.map(({ name }) => [name, new Tail(name, routes.filtersOf, memory)]));
   const gate = new PayloadGate(catalogue, {
     validate: config.validate,
     onInvalid: config.onInvalid,
@@ -65,7 +65,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
   const writer = new EventWriter(catalogue, gate);
   const channels = new Channels({
     tails,
-    filtersOf,
+    routes,
     writer,
     clock,
     flushIntervalMs: config.flushIntervalMs,
@@ -106,6 +106,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       readsPerStream: config.coldReadsPerStream,
       maxBytes: config.coldReadMaxBytes,
       random,
+      filtersOf: routes.filtersOf,
     });
     stopCold = () => cold.close();
     const pod: Pod = {
@@ -133,6 +134,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
         maxStates: config.snapshotMaxStates,
       },
       counters,
+      waiting: new Set(),
       leaderOf: (stream) => {
         const status = readers.get(stream)?.status();
         return status && status.leaderReadMs > 0

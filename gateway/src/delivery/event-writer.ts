@@ -15,6 +15,8 @@ import type { PayloadGate } from './payload-gate.ts';
 interface TypeName {
   readonly packed: Uint8Array;
   readonly json: string;
+  /** In either encoding. */
+  readonly maxBytes: number;
 }
 
 const FIRST_BUFFER_BYTES = 256 * 1024;
@@ -43,19 +45,20 @@ export class EventWriter {
   add(ref: number, segment: Segment, number: number): void {
     const payload = this.#gate.payload(segment, number, this.#encoding);
     if (!payload) return;
+    const start = segment.offsets[number]!;
+    const end = segment.offsets[number + 1]!;
+    const length = payload === 'as_stored' ? end - start : payload.length;
     const type = this.#typeName(segment.subjects[number]!);
     const sequence = segment.sequences[number]!;
     const timeMs = segment.timesMs[number]!;
-    this.#reserve(MAX_EVENT_HEAD_BYTES * 3 + type.json.length * 4 + payload.length);
+    this.#reserve(3 * MAX_EVENT_HEAD_BYTES + type.maxBytes + length);
     let at = this.#length;
-    if (this.#encoding === 'msgpack') {
-      at = writeEventHead(this.#buffer, at, ref, sequence, timeMs, type.packed);
-      this.#buffer.set(payload, at);
-      at += payload.length;
-    } else {
-      at += this.#buffer.write(eventHeadJson(ref, sequence, timeMs, type.json), at);
-      this.#buffer.set(payload, at);
-      at += payload.length;
+    if (this.#encoding === 'msgpack') at = writeEventHead(this.#buffer, at, ref, sequence, timeMs, type.packed);
+    else at += this.#buffer.write(eventHeadJson(ref, sequence, timeMs, type.json), at);
+    if (payload === 'as_stored') segment.slab.copy(this.#buffer, at, start, end);
+    else this.#buffer.set(payload, at);
+    at += length;
+    if (this.#encoding === 'json') {
       this.#buffer[at++] = 0x5d;
       this.#buffer[at++] = 0x0a;
     }
@@ -78,7 +81,8 @@ export class EventWriter {
     let type = this.#types.get(ends);
     if (!type) {
       const name = typeOfSubject(this.#catalogue.families, subject)?.name ?? ends;
-      type = { packed: packTypeName(name), json: JSON.stringify(name) };
+      const json = JSON.stringify(name);
+      type = { packed: packTypeName(name), json, maxBytes: Buffer.byteLength(json) + 2 };
       // Types that are not in the catalogue come from producers (`pass`): remember a bounded number of them.
       if (this.#types.size < 10_000) this.#types.set(ends, type);
     }

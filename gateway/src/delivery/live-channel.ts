@@ -26,6 +26,8 @@ export interface LiveSubscriber {
   fallBehind(cursors: readonly number[]): void;
 }
 
+const NOBODY: readonly LiveSubscriber[] = [];
+
 export class LiveChannel {
   readonly resolved: ResolvedChannel;
   readonly streams: readonly ChannelStream[];
@@ -33,12 +35,14 @@ export class LiveChannel {
   subscriptionCount = 0;
   lastFlushMs = 0;
   isDirty = false;
+  /** Registered for its filters; kept by Channels. */
+  isHeard = false;
   pendingBytes = 0;
   readonly #live: LiveSubscriber[] = [];
-  #segments: Segment[] = [];
-  #numbers: number[] = [];
+  readonly #segments: Segment[] = [];
+  readonly #numbers: number[] = [];
   /** Index into `streams` per pending event. */
-  #origins: number[] = [];
+  readonly #origins: number[] = [];
   #lastSegment: Segment | undefined;
   #lastNumber = -1;
   /** Live subscribers per encoding, so that nothing is framed that nobody reads. */
@@ -97,13 +101,13 @@ export class LiveChannel {
   flush(writer: EventWriter, nowMs: number): void {
     this.lastFlushMs = nowMs;
     if (this.#numbers.length === 0) return;
-    const isBehind: LiveSubscriber[] = [];
-    if (this.#readers.msgpack > 0) this.#send('msgpack', writer, isBehind);
-    if (this.#readers.json > 0) this.#send('json', writer, isBehind);
-    const cursors = isBehind.length > 0 ? this.streams.map((_, stream) => this.settled(stream)) : [];
-    this.#segments = [];
-    this.#numbers = [];
-    this.#origins = [];
+    let isBehind = NOBODY;
+    if (this.#readers.msgpack > 0) isBehind = this.#send('msgpack', writer, isBehind);
+    if (this.#readers.json > 0) isBehind = this.#send('json', writer, isBehind);
+    const cursors = isBehind === NOBODY ? [] : this.streams.map((_, stream) => this.settled(stream));
+    this.#segments.length = 0;
+    this.#numbers.length = 0;
+    this.#origins.length = 0;
     this.pendingBytes = 0;
     for (const subscriber of isBehind) {
       this.leave(subscriber);
@@ -111,16 +115,22 @@ export class LiveChannel {
     }
   }
 
-  #send(encoding: Encoding, writer: EventWriter, isBehind: LiveSubscriber[]): void {
+  /** Returns `isBehind` with those added that could not take the batch; copied on the first one, which is rare. */
+  #send(encoding: Encoding, writer: EventWriter, isBehind: readonly LiveSubscriber[]): readonly LiveSubscriber[] {
     writer.begin(encoding);
     for (let i = 0; i < this.#numbers.length; i++) {
       writer.add(this.streams[this.#origins[i]!]!.ref, this.#segments[i]!, this.#numbers[i]!);
     }
-    const { bytes, count } = writer;
-    if (count === 0) return;
+    const { count } = writer;
+    if (count === 0) return isBehind;
+    const { bytes } = writer;
+    let slow: LiveSubscriber[] | undefined;
     for (const subscriber of this.#live) {
-      if (subscriber.encoding === encoding && !subscriber.deliver(bytes, count)) isBehind.push(subscriber);
+      if (subscriber.encoding !== encoding || subscriber.deliver(bytes, count)) continue;
+      slow ??= [...isBehind];
+      slow.push(subscriber);
     }
+    return slow ?? isBehind;
   }
 
   #sequence(pending: number): number {

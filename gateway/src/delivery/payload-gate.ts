@@ -50,11 +50,14 @@ export class PayloadGate {
     }
   }
 
-  /** The payload in an encoding, safe to splice into a frame; undefined if the event is refused. */
-  payload(segment: Segment, number: number, encoding: Encoding): Uint8Array | undefined {
+  /**
+   * The payload in an encoding, safe to splice into a frame: bytes, or `as_stored` where the segment's own are (the usual
+   * case, which makes no view of them). Undefined if the event is refused.
+   */
+  payload(segment: Segment, number: number, encoding: Encoding): Uint8Array | 'as_stored' | undefined {
     const verdict = segment.verdicts[number] || this.#judge(segment, number);
     if (verdict === REFUSED) return undefined;
-    if (verdict === MSGPACK && encoding === 'msgpack') return segment.payload(number);
+    if (verdict === MSGPACK && encoding === 'msgpack') return 'as_stored';
     const kept = segment.transcoded(number, FORM[encoding]);
     if (kept) return kept;
     // Only JSON for JSON clients gets here: the gate keeps the msgpack form of JSON payloads itself.

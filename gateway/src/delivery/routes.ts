@@ -15,27 +15,44 @@ interface FamilyRoutes {
   readonly prefix: string;
   readonly tokenCount: number;
   readonly templates: readonly Template[];
+  /** Filters that are listened to, per template and in all. */
+  readonly listeners: number[];
+  listenerCount: number;
 }
 
-/** The route function of a catalogue. A slot whose template does not apply to the subject's type holds ''. */
-export const compileRoutes = (catalogue: Catalogue): FiltersOf => {
+/** The route function of a catalogue, and which part of it is needed: most templates have no listener at most times. */
+export interface Routes {
+  /** Every filter that a subject matches; a slot whose template does not apply to the subject's type holds ''. */
+  readonly filtersOf: FiltersOf;
+  /** The same, with '' also in the slots of templates to which nobody listens. */
+  readonly heardFiltersOf: FiltersOf;
+  /** Somebody listens to one more, or one less, filter of this shape. */
+  readonly listen: (filter: string) => void;
+  readonly unlisten: (filter: string) => void;
+}
+
+export const compileRoutes = (catalogue: Catalogue): Routes => {
   const byPrefix = new Map<string, FamilyRoutes>();
   for (const family of catalogue.families.values()) {
+    const templates = templatesOf(catalogue, family);
     byPrefix.set(family.prefix, {
       prefix: family.prefix,
       tokenCount: family.placeholders.length + 2,
-      templates: templatesOf(catalogue, family),
+      templates,
+      listeners: templates.map(() => 0),
+      listenerCount: 0,
     });
   }
-  return (subject, into) => {
+  const fill = (subject: string, into: string[], isHeardOnly: boolean): number => {
+    const routes = byPrefix.get(subject.slice(0, subject.indexOf('.')));
+    if (!routes || (isHeardOnly && routes.listenerCount === 0)) return 0;
     const tokens = subject.split('.');
-    const routes = byPrefix.get(tokens[0]!);
-    if (!routes || tokens.length !== routes.tokenCount) return 0;
-    const { templates } = routes;
+    if (tokens.length !== routes.tokenCount) return 0;
+    const { templates, listeners } = routes;
     const type = tokens[tokens.length - 1]!;
     for (let slot = 0; slot < templates.length; slot++) {
       const { bound, types } = templates[slot]!;
-      if (types && !types.has(type)) {
+      if ((isHeardOnly && listeners[slot] === 0) || (types && !types.has(type))) {
         into[slot] = '';
         continue;
       }
@@ -44,6 +61,22 @@ export const compileRoutes = (catalogue: Catalogue): FiltersOf => {
       into[slot] = types ? `${filter}.${type}` : `${filter}.*`;
     }
     return templates.length;
+  };
+  const change = (filter: string, by: 1 | -1): void => {
+    const [prefix = '', ...tokens] = filter.split('.');
+    const routes = byPrefix.get(prefix)!;
+    const isTyped = tokens.pop() !== '*';
+    const slot = routes.templates.findIndex(
+      ({ bound, types }) => (types !== undefined) === isTyped && bound.every((is, i) => is === (tokens[i] !== '*')),
+    );
+    routes.listeners[slot]! += by;
+    routes.listenerCount += by;
+  };
+  return {
+    filtersOf: (subject, into) => fill(subject, into, false),
+    heardFiltersOf: (subject, into) => fill(subject, into, true),
+    listen: (filter) => change(filter, 1),
+    unlisten: (filter) => change(filter, -1),
   };
 };
 

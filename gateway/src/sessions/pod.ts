@@ -9,6 +9,7 @@ import type { Pump } from '../delivery/pump.ts';
 import type { Cold } from '../log/cold.ts';
 import type { Tail } from '../log/tail.ts';
 import type { Clock } from '../operations/clock.ts';
+import type { Subscription } from './subscription.ts';
 
 export interface SessionLimits {
   readonly pingIntervalMs: number;
@@ -73,6 +74,8 @@ export interface Pod {
   readonly random: () => number;
   readonly limits: SessionLimits;
   readonly counters: SessionCounters;
+  /** Subscriptions whose position lies past this pod's head; polled by the sweep. */
+  readonly waiting: Set<Subscription>;
   /** The last sequence of a stream as its leader told it, independently of the reader; undefined before that. */
   readonly leaderOf: (stream: string) => { readonly lastSequence: number; readonly readMs: number } | undefined;
   readonly onFault: (error: unknown, where: string) => void;

@@ -28,6 +28,8 @@ import { headsOf } from './heads.ts';
 import { count, type Pod } from './pod.ts';
 import { Subscription } from './subscription.ts';
 
+/** While the peer does not read: how soon a ping is tried again. */
+const CONGESTED_PING_MS = 1_000;
 /** Subscribes that may wait for the token. */
 const MAX_WAITING_FRAMES = 256;
 
@@ -51,7 +53,9 @@ export class Session implements ConnectionHandler, Pumped {
   #nextTurn = 0;
   #coldReads: Promise<void> | undefined;
   #heardMs: number;
-  #nextPingMs: number;
+  #nextPingMs = 0;
+  /** Nothing needs a look before. */
+  #nextDueMs: number;
   #isWarned = false;
 
   constructor(pod: Pod, connection: Connection, upgrade: Upgrade, id: string, onClosed: (session: Session) => void) {
@@ -62,7 +66,7 @@ export class Session implements ConnectionHandler, Pumped {
     this.#outbox = new Outbox(connection, pod.limits.socketBudgetBytes);
     this.#onClosed = onClosed;
     this.#heardMs = pod.clock.now();
-    this.#nextPingMs = this.#heardMs + pod.limits.helloTimeoutMs;
+    this.#nextDueMs = this.#heardMs + pod.limits.helloTimeoutMs;
   }
 
   get encoding(): Encoding {
@@ -183,27 +187,31 @@ export class Session implements ConnectionHandler, Pumped {
 
   // --- what the gateway calls ---------------------------------------------------------------------------------
 
-  /** Deadlines of this connection: hello, pong, ping, token. Called about once a second. */
+  /** Deadlines of this connection: hello, pong, ping, token. Called often, and cheap while nothing is due. */
   sweep(nowMs: number): void {
+    if (nowMs < this.#nextDueMs) return;
     const { pingIntervalMs, helloTimeoutMs, tokenExpiringMs } = this.#pod.limits;
-    if (this.#phase !== 'open') {
-      if (nowMs >= this.#nextPingMs && nowMs - this.#heardMs >= helloTimeoutMs) this.close('hello_timeout');
-      return;
-    }
+    if (this.#phase !== 'open') return this.close('hello_timeout');
     if (nowMs - this.#heardMs > 2 * pingIntervalMs + helloTimeoutMs) return this.close('pong_timeout');
-    const expiresAtMs = this.#principal?.expiresAtMs;
+    const { expiresAtMs } = this.#principal!;
     if (expiresAtMs !== undefined && nowMs >= expiresAtMs) return this.close('token_expired');
     if (expiresAtMs !== undefined && !this.#isWarned && nowMs >= expiresAtMs - tokenExpiringMs) {
       this.#isWarned = true;
       this.pushFrame({ kind: 'token_expiring', inMs: expiresAtMs - nowMs });
     }
-    for (const subscription of [...this.#subscriptions]) subscription.poll(nowMs);
     // A peer that does not read gets no more pings: its silence will close it.
-    if (nowMs >= this.#nextPingMs && !this.#outbox.isCongested) {
-      this.#nextPingMs = nowMs + pingIntervalMs;
-      this.pushFrame({ kind: 'ping', heads: headsOf(this.#subscriptions) });
+    if (nowMs >= this.#nextPingMs) {
+      this.#nextPingMs = nowMs + (this.#outbox.isCongested ? CONGESTED_PING_MS : pingIntervalMs);
+      if (!this.#outbox.isCongested) this.pushFrame({ kind: 'ping', heads: headsOf(this.#subscriptions) });
     }
+    this.#schedule();
     this.wake();
+  }
+
+  #schedule(): void {
+    const expiresAtMs = this.#principal?.expiresAtMs ?? Number.POSITIVE_INFINITY;
+    const tokenMs = this.#isWarned ? expiresAtMs : expiresAtMs - this.#pod.limits.tokenExpiringMs;
+    this.#nextDueMs = Math.min(this.#nextPingMs, tokenMs);
   }
 
   drain(withinMs: number): void {
@@ -274,6 +282,7 @@ export class Session implements ConnectionHandler, Pumped {
     this.#subscribes = new TokenBucket({ perSecond: limits.subscribesPerSecond, burst: limits.subscribeBurst }, nowMs);
     // Spread, so that a fleet that came back together is not pinged together.
     this.#nextPingMs = nowMs + limits.pingIntervalMs * (0.5 + random() / 2);
+    this.#schedule();
     this.pushFrame({
       kind: 'welcome',
       version: PROTOCOL_VERSION,
@@ -306,6 +315,7 @@ export class Session implements ConnectionHandler, Pumped {
     else {
       this.#principal = verified.value;
       this.#isWarned = false;
+      this.#schedule();
       this.pushFrame({ kind: 'ok', id });
       for (const subscription of [...this.#subscriptions]) this.#resolveAgain(subscription, verified.value);
     }

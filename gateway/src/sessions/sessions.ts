@@ -36,6 +36,7 @@ export class Sessions {
   }
 
   sweep(nowMs: number): void {
+    for (const subscription of [...(this.#pod?.waiting ?? [])]) subscription.poll(nowMs);
     for (const session of this.#sessions) session.sweep(nowMs);
   }
 

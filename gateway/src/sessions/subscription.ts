@@ -110,6 +110,7 @@ export class Subscription implements LiveSubscriber {
     if (this.phase === 'ended') return;
     this.#leaveLive();
     this.phase = 'ended';
+    this.#pod.waiting.delete(this);
     this.#run++;
     this.#cursors = undefined;
     this.#pod.channels.release(this.channel);
@@ -159,7 +160,10 @@ export class Subscription implements LiveSubscriber {
     const ahead = this.#ahead;
     if (this.phase !== 'waiting' || !ahead) return;
     const { tail } = this.channel.streams[ahead.stream]!;
-    if (tail.head >= ahead.sequence) return this.open();
+    if (tail.head >= ahead.sequence) {
+      this.open();
+      return this.#session.wake();
+    }
     const leader = this.#pod.leaderOf(tail.stream);
     if (leader && leader.readMs >= this.#stuckSinceMs) {
       if (leader.lastSequence >= ahead.sequence) ahead.shortSinceMs = 0;
@@ -171,6 +175,7 @@ export class Subscription implements LiveSubscriber {
 
   #wait(stream: number, sequence: number): void {
     this.phase = 'waiting';
+    this.#pod.waiting.add(this);
     this.#stuckSinceMs ||= this.#pod.clock.now();
     if (this.#ahead?.stream !== stream || this.#ahead.sequence !== sequence) {
       this.#ahead = { stream, sequence, shortSinceMs: 0 };
@@ -209,6 +214,7 @@ export class Subscription implements LiveSubscriber {
   }
 
   #begin(): number {
+    this.#pod.waiting.delete(this);
     this.phase = 'opening';
     this.#cursors = undefined;
     return ++this.#run;
