@@ -7,11 +7,15 @@ import { systemClock } from './clock.ts';
 import { connectTo } from './nats.ts';
 import { createPublisher } from './publisher.ts';
 import { seededRandom } from './random.ts';
-import { City, SHOWCASE_ORDER } from './sources/city/simulation.ts';
+import { keysOf } from './sources/city/order-life.ts';
+import { City, SHOWCASE_ORDER, toOrder } from './sources/city/simulation.ts';
 import { type CityRun, runCity } from './sources/city.ts';
+import { createLoadPublisher } from './sources/load.ts';
 import { applyStreams } from './streams.ts';
 
 const USAGE = `Usage: cli.js city [--orders 200] [--rate 1] [--seed n]    publish a simulated city until stopped
+       cli.js load [--channels 100] [--bytes 200] [--count n] [--rate events-per-second] [--json]
+                                                           publish as fast as it goes, or at a rate, and report
        cli.js apply-streams [--replicas 1] [--max-bytes n]  create the catalogue's streams that are missing
 NATS is found through SLUICE_NATS_URL (servers separated by commas; default nats://127.0.0.1:4222).
 `;
@@ -72,7 +76,9 @@ const city = async (args: readonly string[]): Promise<void> => {
   });
   const publisher = await Promise.race([connecting, stopped]);
   if (publisher === 'stopped') process.exit(0);
-  publisher.onConnection((change) => say({ kind: `nats_${change}` }));
+  publisher.onConnection((change) => {
+    if (!signal.aborted) say({ kind: `nats_${change}` });
+  });
 
   const startMs = systemClock.wallMs() - PAST_MS;
   const run: CityRun = {
@@ -89,6 +95,41 @@ const city = async (args: readonly string[]): Promise<void> => {
     await runCity(run, startMs);
   } finally {
     await publisher.close(CLOSE_TIMEOUT_MS);
+  }
+};
+
+const load = async (args: readonly string[]): Promise<void> => {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      channels: { type: 'string', default: '100' },
+      bytes: { type: 'string', default: '200' },
+      count: { type: 'string' },
+      rate: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const count = values.count === undefined ? undefined : toNumber('count', values.count, isCount);
+  const ratePerSecond = values.rate === undefined ? undefined : toNumber('rate', values.rate, (rate) => rate > 0);
+  const channels = toNumber('channels', values.channels, isCount);
+  const publisher = await createLoadPublisher({
+    servers: serversOf(process.env),
+    connect: { name: 'sluice-load' },
+    channels: Array.from({ length: channels }, (_, index) => keysOf(toOrder(index + 1))),
+    payloadBytes: toNumber('bytes', values.bytes, isCount),
+    encoding: values.json ? 'json' : 'msgpack',
+  });
+  say({ kind: 'running', source: 'load', channels });
+  try {
+    const signal = stopSignal();
+    const run = {
+      signal,
+      ...(count !== undefined && { count }),
+      ...(ratePerSecond !== undefined && { ratePerSecond }),
+    };
+    say({ kind: 'done', ...(await publisher.run(run)) });
+  } finally {
+    await publisher.close();
   }
 };
 
@@ -109,7 +150,11 @@ const apply = async (args: readonly string[]): Promise<void> => {
   }
 };
 
-const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { city, 'apply-streams': apply };
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  city,
+  load,
+  'apply-streams': apply,
+};
 
 const main = async ([name = '', ...args]: readonly string[]): Promise<void> => {
   const command = COMMANDS[name];

@@ -8,6 +8,14 @@ export {
   type PublisherSettings,
   type PublishOptions,
 } from './publisher.ts';
+export {
+  createLoadPublisher,
+  type LoadOptions,
+  type LoadPublisher,
+  type LoadReport,
+  type LoadRun,
+} from './sources/load.ts';
+export { type LoadType, monotonicNowMs } from './sources/load/load-event.ts';
 export type { Stored } from './reply.ts';
 export { DEFAULT_RETRY, type RetryPolicy } from './retry.ts';
 export {
