@@ -257,6 +257,34 @@ describe('refusals', () => {
   });
 });
 
+test('a channel of which one filter cannot be filled is refused, not served in part', () => {
+  const [order, delivery] = rez.families;
+  const both = mustCompileCatalogue(
+    catalogue({
+      families: [order, delivery],
+      channels: [
+        channel({
+          name: 'both',
+          first: 'none',
+          access: [
+            {
+              roles: 'any',
+              filters: [
+                filter(order, { userId: claim('sub') }),
+                filter(delivery, { merchantId: claim('merchantId'), userId: claim('sub') }),
+              ],
+            },
+          ],
+        }),
+      ],
+      role: rez.role,
+    }),
+  );
+
+  expect(resolveChannel(both, customer, 'both')).toEqual({ ok: false, error: 'forbidden' });
+  expect(resolveChannel(both, principal('customer', { merchantId: 'm-1' }), 'both').ok).toBe(true);
+});
+
 test('two list claims combine up to the limit', () => {
   const pair = family({
     name: 'pair',
