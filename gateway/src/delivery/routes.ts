@@ -2,7 +2,8 @@
 // A filter of a channel binds some placeholders (and perhaps the type) and leaves the rest as wildcards: which ones is
 // a template, and the catalogue has only a handful. Filling the templates from a subject gives every filter it matches.
 import type { Catalogue, Family } from '@sluice/schemas';
-import type { FiltersOf } from '../log/segment.ts';
+import { GatewayError } from '../errors.ts';
+import { MAX_FILTER_SLOTS, type FiltersOf } from '../log/segment.ts';
 
 interface Template {
   /** Per token after the prefix: is it bound? */
@@ -86,13 +87,19 @@ const templatesOf = (catalogue: Catalogue, family: Family): Template[] => {
     for (const { filters } of definition.access) {
       for (const filter of filters) {
         if (filter.family !== family.name) continue;
-        const bound = family.placeholders.map((name) => name in filter.bindings);
+        const bound = family.placeholders.map((name) => Object.hasOwn(filter.bindings, name));
         const id = `${bound.join()} ${filter.types ? 'typed' : 'any'}`;
         const template = templates.get(id) ?? { bound, ...(filter.types && { types: new Set<string>() }) };
         for (const type of filter.types ?? []) template.types!.add(type);
         templates.set(id, template);
       }
     }
+  }
+  if (templates.size > MAX_FILTER_SLOTS) {
+    throw new GatewayError(
+      'catalogue_invalid',
+      `family ${family.name}: channels bind its placeholders in ${templates.size} ways, at most ${MAX_FILTER_SLOTS} are indexed`,
+    );
   }
   return [...templates.values()];
 };

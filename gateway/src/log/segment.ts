@@ -16,8 +16,8 @@ const INDEX_ENTRY_BYTES = 140;
 /** Fills `into` with the filters that a subject belongs to, a filter always in the same slot; returns how many. */
 export type FiltersOf = (subject: string, into: string[]) => number;
 
-/** Slots share an integer with the event's number: `number * SLOTS + slot`. */
-const SLOTS = 64;
+/** Slots share an integer with the event's number: `number * MAX_FILTER_SLOTS + slot`. */
+export const MAX_FILTER_SLOTS = 64;
 
 export class Segment {
   readonly capacity: number;
@@ -130,8 +130,8 @@ export class Segment {
     for (const filter of filters) {
       const packed = this.#newest.get(filter);
       if (packed === undefined) continue;
-      const previous = this.#previous[packed % SLOTS]!;
-      for (let number = Math.floor(packed / SLOTS); number >= from; number = previous[number]!) {
+      const previous = this.#previous[packed % MAX_FILTER_SLOTS]!;
+      for (let number = Math.floor(packed / MAX_FILTER_SLOTS); number >= from; number = previous[number]!) {
         if (number < until) numbers.push(number);
       }
     }
@@ -157,8 +157,8 @@ export class Segment {
         if (filter === '') continue;
         const previous = (this.#previous[slot] ??= new Int32Array(this.capacity));
         const newest = this.#newest.get(filter);
-        previous[number] = newest === undefined ? -1 : Math.floor(newest / SLOTS);
-        this.#newest.set(filter, number * SLOTS + slot);
+        previous[number] = newest === undefined ? -1 : Math.floor(newest / MAX_FILTER_SLOTS);
+        this.#newest.set(filter, number * MAX_FILTER_SLOTS + slot);
       }
     }
     this.#indexedCount = this.count;
