@@ -42,6 +42,8 @@ export interface NatsNotice {
 export interface NatsLink {
   readonly role: LinkRole;
   readonly isConnected: boolean;
+  /** Address of the server we are, or were last, connected to. */
+  readonly server: string;
   /** Identity and version of the server behind the connection; empty while there is none. */
   readonly serverId: string;
   readonly serverVersion: string;
@@ -184,6 +186,10 @@ class Link implements NatsLink {
 
   get isConnected(): boolean {
     return this.#isConnected;
+  }
+
+  get server(): string {
+    return this.#nc.getServer();
   }
 
   get serverId(): string {
