@@ -120,7 +120,9 @@ async function openLink(role: LinkRole, options: NatsOptions): Promise<Link> {
   const deadlineMs = clock.now() + options.connectTimeoutMs;
   for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2_000)) {
     try {
-      return new Link(role, await connect(wanted), inboxPrefix, choice, options);
+      const nc = await connect(wanted);
+      keepServers(nc, options.servers);
+      return new Link(role, nc, inboxPrefix, choice, options);
     } catch (error) {
       const mapped = toGatewayError(error);
       if (mapped.code === 'nats_denied') throw mapped;
@@ -133,6 +135,21 @@ async function openLink(role: LinkRole, options: NatsOptions): Promise<Link> {
       await delay(clock, waitMs);
     }
   }
+}
+
+const DEFAULT_PORT = 4222;
+
+// nats.js forgets a server for good that did not answer the very first connect: a pod that boots while one is down, and
+// whose own server is cut off later, would have nowhere to go.
+function keepServers(nc: NatsConnection, servers: readonly string[]): void {
+  const known = nc.getServers().map(({ listen }) => listen);
+  const missing = servers.map(addressOf).filter((address) => !known.includes(address));
+  if (missing.length > 0) nc.setServers([...known, ...missing]);
+}
+
+function addressOf(server: string): string {
+  const { host, port } = new URL(server.includes('://') ? server : `nats://${server}`);
+  return port === '' ? `${host}:${DEFAULT_PORT}` : host;
 }
 
 interface ServerChoice {
