@@ -87,7 +87,6 @@ export class PayloadGate {
       if (typeof parsed === 'string') return refuse('malformed', parsed);
       packed = parsed;
     }
-    // Also for what was JSON: text may escape lone surrogates, which have no valid UTF-8.
     if (scanMsgpack(packed, 0, packed.length) !== packed.length)
       return refuse('malformed', 'not one well-formed value');
     const fault = this.#schemaFault(segment.subjects[number]!, packed);
@@ -127,9 +126,24 @@ const encodingOf = (bytes: Uint8Array): number => {
 const packJson = (bytes: Uint8Array): Uint8Array | string => {
   if (!isShallowJson(bytes, MAX_DEPTH)) return 'nested too deeply';
   try {
-    return packValue(JSON.parse(strictText.decode(bytes)));
+    const source = strictText.decode(bytes);
+    // An escape may stand for half a surrogate pair, which msgpackr writes as bad bytes or as another character.
+    if (ESCAPED_SURROGATE.test(source) && hasLoneSurrogate(source)) return 'a text is not well-formed Unicode';
+    return packValue(JSON.parse(source));
   } catch (error) {
     // TextDecoder and JSON.parse throw on bad input; the reason goes to the log.
     return error instanceof Error ? error.message.slice(0, 200) : 'not JSON';
   }
+};
+
+const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+const hasLoneSurrogate = (json: string): boolean => {
+  let isFound = false;
+  JSON.parse(json, (key, value: unknown) => {
+    isFound ||= LONE_SURROGATE.test(key) || (typeof value === 'string' && LONE_SURROGATE.test(value));
+    return value;
+  });
+  return isFound;
 };
