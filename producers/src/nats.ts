@@ -1,5 +1,5 @@
 // The connection to NATS: publishes with a reply inbox of its own and tells what came back. Knows acknowledgements and
-// outages; not events, schemas or what to try again. The only importer of nats.js at run time, with streams.ts.
+// outages; not events, schemas or what to try again. Nobody else here publishes.
 import {
   connect,
   createInbox,

@@ -19,7 +19,7 @@ export interface Route {
   readonly metres: number;
 }
 
-export const GRID_SIZE = 16;
+const GRID_SIZE = 16;
 const BLOCK_METRES = 90;
 const METRES_PER_DEGREE = 111_320;
 const ORIGIN = { latitude: 12.9716, longitude: 77.5946 };
