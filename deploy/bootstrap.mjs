@@ -170,7 +170,12 @@ function reportCounts(passed, failed) {
 
 function execute(program, args, complaint) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: CHECKOUT, stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(program, args, {
+      cwd: CHECKOUT,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      // The versions are pinned; an advertisement for others is no help here.
+      env: { ...process.env, npm_config_update_notifier: 'false' },
+    });
     // In a terminal the child gets Ctrl-C from there as well; ending twice does an installer or a compiler no harm.
     const forward = (signal) => child.kill(signal);
     for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, forward);

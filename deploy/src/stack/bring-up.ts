@@ -1,4 +1,4 @@
-// The order in which the local stack comes up: NATS, streams, gateway, city. Each step is ready before the next starts.
+// The order in which the local stack comes up: NATS, streams, then gateway and city side by side.
 
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -40,12 +40,17 @@ export async function bringUp(stack: Stack, report: (progress: Progress) => void
   const connection = await connect({ servers: natsUrl, name: 'sluice start' });
   try {
     await createStreams(connection, report);
-    const gateway = await startGateway(stack, natsUrl, secret, report);
+    const gateway = await startGateway(stack, natsUrl, secret);
+    // Both need only the streams; one after the other would make a second start a third slower.
     const citySince = new Date();
-    await startCity(stack, natsUrl, report);
+    await startCity(stack, natsUrl);
+    await waitUntilReady(gateway.part, `${gateway.operationsUrl}/readyz`);
+    report({ kind: 'step', text: 'The gateway is ready, and the city publishes' });
     const token = await signToken(secret, { sub: 'u-1', role: 'admin' });
     const liveOrderId = await findLiveOrder(connection, citySince);
-    return { pid: process.pid, natsUrl, ...gateway, token, ...(liveOrderId === undefined ? {} : { liveOrderId }) };
+    const { gatewayUrl, operationsUrl } = gateway;
+    const running = { pid: process.pid, natsUrl, gatewayUrl, operationsUrl, token };
+    return liveOrderId === undefined ? running : { ...running, liveOrderId };
   } finally {
     await connection.close();
   }
@@ -87,8 +92,7 @@ async function startGateway(
   stack: Stack,
   natsUrl: string,
   secret: string,
-  report: (progress: Progress) => void,
-): Promise<{ gatewayUrl: string; operationsUrl: string }> {
+): Promise<{ part: Part; gatewayUrl: string; operationsUrl: string }> {
   const port = await choosePort(GATEWAY_PORT);
   const operationsPort = await choosePort(OPERATIONS_PORT);
   const part = startPart('gateway', requireBuilt('gateway', 'main.js'), [], {
@@ -102,14 +106,11 @@ async function startGateway(
   });
   await addPart(stack, part);
   const operationsUrl = `http://127.0.0.1:${operationsPort}`;
-  await waitUntilReady(part, `${operationsUrl}/readyz`);
-  report({ kind: 'step', text: 'The gateway is ready' });
-  return { gatewayUrl: `ws://127.0.0.1:${port}/v1/ws`, operationsUrl };
+  return { part, gatewayUrl: `ws://127.0.0.1:${port}/v1/ws`, operationsUrl };
 }
 
-async function startCity(stack: Stack, natsUrl: string, report: (progress: Progress) => void): Promise<void> {
+async function startCity(stack: Stack, natsUrl: string): Promise<void> {
   await addPart(stack, startPart('city', requireBuilt('producers', 'cli.js'), ['city'], { SLUICE_NATS_URL: natsUrl }));
-  report({ kind: 'step', text: 'The city publishes' });
 }
 
 async function addPart(stack: Stack, part: Part): Promise<void> {
