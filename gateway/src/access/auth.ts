@@ -1,18 +1,28 @@
-// Tokens -> principals. Owns jose (remote key sets); knows neither sockets nor the catalogue's channels.
-import { KeyObject } from 'node:crypto';
-import { createRemoteJWKSet, customFetch, errors, type CryptoKey, type RemoteJWKSet } from 'jose';
+// Tokens -> principals, with jose. Knows neither sockets nor the catalogue's channels.
+import {
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  jwtVerify,
+  type CryptoKey,
+  decodeJwt,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+} from 'jose';
 import { encodeSubject, fail, ok, parseSubjectToken, type Result, type SubjectEncoding } from '@sluice/schemas';
 import type { Clock } from '../operations/clock.ts';
-import { algorithmsOf, type VerificationKey } from './keys.ts';
+import type { VerificationKey } from './keys.ts';
 import type { Principal } from './permission.ts';
-import { isSignatureValid } from './signature.ts';
-import { checkClaims, parseToken, type ClaimRules, type JsonObject, type Token } from './token.ts';
 
 export type AuthOutcome = 'accepted' | AuthFault;
 export type AuthFault = 'token_missing' | 'token_invalid' | 'token_expired' | 'auth_unavailable';
 
-export interface AuthOptions extends ClaimRules {
+export interface AuthOptions {
   readonly key: VerificationKey;
+  readonly issuer?: readonly string[];
+  readonly audience?: readonly string[];
+  readonly clockToleranceMs: number;
   readonly maxTokenBytes: number;
   readonly subjectEncoding: SubjectEncoding;
   /** The catalogue's: where the role is found. */
@@ -37,89 +47,56 @@ export interface Authenticator {
 /** After a failed fetch of the key set: how long everybody is told so at once instead of fetching again. */
 const JWKS_RETRY_MS = 1_000;
 
-/** Is the token's signature one of a key that we trust? */
-type SignatureCheck = (token: Token) => Promise<Result<void, 'token_invalid' | 'auth_unavailable'>>;
+/** The payload of a token that is good now; throws jose's errors, or those of fetching the key set. */
+type Verifier = (token: string, options: JWTVerifyOptions) => Promise<JWTPayload>;
 
 export const createAuthenticator = (options: AuthOptions, clock: Pick<Clock, 'now'>): Authenticator => {
-  const { key, maxTokenBytes } = options;
-  const checkSignature = key.kind === 'jwks' ? remoteCheck(key.url, options.jwks, clock) : localCheck(key.key);
+  const { key, issuer, audience, clockToleranceMs, maxTokenBytes } = options;
+  const keySet = key.kind === 'jwks' ? createKeySet(key.url, options.jwks, clock) : undefined;
+  const verifier: Verifier = keySet
+    ? verifyWithSet(keySet.get)
+    : async (token, rules) =>
+        (await jwtVerify(token, (key as { key: Parameters<typeof jwtVerify>[1] }).key, rules)).payload;
 
-  const judge = async (text: string | undefined): Promise<Result<Principal, AuthFault>> => {
-    if (text === undefined || text === '') return fail('token_missing');
+  const judge = async (token: string | undefined): Promise<Result<Principal, AuthFault>> => {
+    if (token === undefined || token === '') return fail('token_missing');
     // Characters are bytes in a well-formed token, and a longer one is refused either way.
-    if (text.length > maxTokenBytes) return fail('token_invalid');
-    const token = parseToken(text);
-    // The kind of our key decides which algorithms there are, never the token.
-    if (!token.ok || !key.algorithms.includes(token.value.header.alg)) return fail('token_invalid');
-    const signed = await checkSignature(token.value);
-    if (!signed.ok) return signed;
-    const current = checkClaims(token.value.payload, options, clock.now());
-    return current.ok ? toPrincipal(token.value.payload, options) : current;
+    if (token.length > maxTokenBytes) return fail('token_invalid');
+    try {
+      const payload = await verifier(token, {
+        // The kind of our key decides which algorithms there are, never the token.
+        algorithms: [...key.algorithms],
+        ...(issuer && { issuer: [...issuer] }),
+        ...(audience && { audience: [...audience] }),
+        clockTolerance: clockToleranceMs / 1_000,
+        currentDate: new Date(clock.now()),
+      });
+      return toPrincipal(payload, options);
+    } catch (error) {
+      return fail(faultOf(error, token, keySet));
+    }
   };
+
   const outcomes = { accepted: 0, token_missing: 0, token_invalid: 0, token_expired: 0, auth_unavailable: 0 };
   return {
     outcomes,
-    verify: async (text) => {
-      const result = await judge(text);
+    verify: async (token) => {
+      const result = await judge(token);
       outcomes[result.ok ? 'accepted' : result.error]++;
       return result;
     },
   };
 };
 
-const verdict = (isValid: boolean): Result<void, 'token_invalid'> => (isValid ? ok(undefined) : fail('token_invalid'));
-
-const localCheck =
-  (key: KeyObject): SignatureCheck =>
-  async ({ header, signed, signature }) =>
-    verdict(isSignatureValid(header.alg, key, signed, signature));
-
-const remoteCheck = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'now'>): SignatureCheck => {
-  const { keySet, loadedAtMs } = fetchKeySet(url, jwks, clock);
-  // jose hands out the same CryptoKey until the set changes.
-  const converted = new WeakMap<CryptoKey, KeyObject>();
-  const isSignedBy = (candidate: CryptoKey, { header, signed, signature }: Token): boolean => {
-    let key = converted.get(candidate);
-    if (!key) converted.set(candidate, (key = KeyObject.from(candidate)));
-    return algorithmsOf(key).includes(header.alg) && isSignatureValid(header.alg, key, signed, signature);
-  };
-
-  // A token without `kid` while several keys fit, as during a rotation: any of them may have signed it.
-  const isSignedByAny = async (candidates: AsyncIterable<CryptoKey>, token: Token): Promise<boolean> => {
-    try {
-      for await (const candidate of candidates) if (isSignedBy(candidate, token)) return true;
-    } catch {
-      // A key of the set that cannot be imported signs nothing.
-    }
-    return false;
-  };
-
-  return async (token) => {
-    try {
-      return verdict(isSignedBy(await keySet(token.header), token));
-    } catch (error) {
-      if (error instanceof errors.JWKSMultipleMatchingKeys) return verdict(await isSignedByAny(error, token));
-      if (error instanceof errors.JWKSNoMatchingKey) {
-        // Issued after the set was fetched, and it is too soon to fetch again: its key may be a new one. Refused for
-        // good, a client would stay away although its token is valid.
-        const { iat } = token.payload;
-        return fail(typeof iat === 'number' && iat * 1_000 > loadedAtMs() ? 'auth_unavailable' : 'token_invalid');
-      }
-      // All else that jose may say (network, status, a set that is none) is not the token's fault.
-      return fail(error instanceof errors.JOSENotSupported ? 'token_invalid' : 'auth_unavailable');
-    }
-  };
-};
-
-interface FetchedKeySet {
-  readonly keySet: RemoteJWKSet;
+interface KeySet {
+  readonly get: JWTVerifyGetKey;
   readonly loadedAtMs: () => number;
 }
 
-const fetchKeySet = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'now'>): FetchedKeySet => {
+const createKeySet = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'now'>): KeySet => {
   let failedAtMs = Number.NEGATIVE_INFINITY;
   let loadedAtMs = Number.NEGATIVE_INFINITY;
-  const keySet = createRemoteJWKSet(url, {
+  const get = createRemoteJWKSet(url, {
     timeoutDuration: jwks.timeoutMs,
     cooldownDuration: jwks.cooldownMs,
     cacheMaxAge: jwks.maxAgeMs,
@@ -132,15 +109,68 @@ const fetchKeySet = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'no
         return response;
       } catch (error) {
         failedAtMs = clock.now();
-        throw error;
+        // fetch throws TypeErrors, as jose does for keys that it cannot use: they must not be taken for each other.
+        throw new Error('the key set cannot be fetched', { cause: error });
       }
     },
   });
-  return { keySet, loadedAtMs: () => loadedAtMs };
+  return { get, loadedAtMs: () => loadedAtMs };
+};
+
+/** A token without `kid` while several keys fit, as during a rotation: any of them may have signed it. */
+const verifyWithSet =
+  (keySet: JWTVerifyGetKey): Verifier =>
+  async (token, rules) => {
+    try {
+      return (await jwtVerify(token, keySet, rules)).payload;
+    } catch (error) {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+      return await verifyWithAny(error, token, rules);
+    }
+  };
+
+const verifyWithAny = async (
+  candidates: AsyncIterable<CryptoKey>,
+  token: string,
+  rules: JWTVerifyOptions,
+): Promise<JWTPayload> => {
+  let refusal: unknown = new errors.JWSSignatureVerificationFailed();
+  for await (const candidate of candidates) {
+    try {
+      return (await jwtVerify(token, candidate, rules)).payload;
+    } catch (error) {
+      // Another key's signature says nothing; what a key of the set has signed and is refused, is refused for that.
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) refusal = error;
+    }
+  }
+  throw refusal;
+};
+
+/** Errors that speak of the token; every other one (network, status, a set that is none) is not its fault. */
+const TOKEN_FAULTS = [
+  errors.JWTClaimValidationFailed,
+  errors.JWTInvalid,
+  errors.JWSInvalid,
+  errors.JWSSignatureVerificationFailed,
+  errors.JOSEAlgNotAllowed,
+  errors.JOSENotSupported,
+  // A key of the set that is too weak, or not for this algorithm.
+  TypeError,
+];
+
+const faultOf = (error: unknown, token: string, keySet: KeySet | undefined): AuthFault => {
+  if (error instanceof errors.JWTExpired) return 'token_expired';
+  if (!keySet || TOKEN_FAULTS.some((fault) => error instanceof fault)) return 'token_invalid';
+  if (error instanceof errors.JWKSNoMatchingKey) {
+    // Issued after the set was fetched, and it is too soon to fetch again: its key may be a new one. Refused for good, a
+    // client would stay away although its token is valid.
+    return issuedAtMs(token) > keySet.loadedAtMs() ? 'auth_unavailable' : 'token_invalid';
+  }
+  return 'auth_unavailable';
 };
 
 /** The payload of a verified token, reduced to what a connection needs. */
-const toPrincipal = (payload: JsonObject, options: AuthOptions): Result<Principal, 'token_invalid'> => {
+const toPrincipal = (payload: JWTPayload, options: AuthOptions): Result<Principal, 'token_invalid'> => {
   const spell = options.subjectEncoding === 'percent' ? encodeClaim : (value: unknown): unknown => value;
   const subject = parseSubjectToken(spell(payload['sub']));
   const role = roleOf(payload, options.role);
@@ -161,7 +191,7 @@ const toPrincipal = (payload: JsonObject, options: AuthOptions): Result<Principa
 const toWholeMs = (ms: number): number => Math.min(Math.floor(ms), Number.MAX_SAFE_INTEGER);
 
 /** A role that is there but is no text must not count as absent: absent means the fallback's rights. */
-const roleOf = (payload: JsonObject, { claim, fallback }: AuthOptions['role']): string | undefined => {
+const roleOf = (payload: JWTPayload, { claim, fallback }: AuthOptions['role']): string | undefined => {
   const role = Object.hasOwn(payload, claim) ? payload[claim] : undefined;
   if (role === undefined || role === null) return fallback;
   return typeof role === 'string' ? role : undefined;
@@ -172,4 +202,14 @@ const encodeClaim = (value: unknown): unknown => {
   return Array.isArray(value)
     ? value.map((each: unknown) => (typeof each === 'string' ? encodeSubject(each) : each))
     : value;
+};
+
+/** When an unverified token says that it was issued; -Infinity if it does not say. */
+const issuedAtMs = (token: string): number => {
+  try {
+    return (decodeJwt(token).iat ?? Number.NEGATIVE_INFINITY) * 1_000;
+  } catch {
+    // Not even readable: whatever it claims does not count.
+    return Number.NEGATIVE_INFINITY;
+  }
 };
