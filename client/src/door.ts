@@ -16,8 +16,8 @@ export type Connect = <Events extends EventTypes = Record<string, unknown>>(
 
 export const createClientOver =
   (transport: () => Transport): CreateClient =>
-  <Events extends EventTypes>(options: ClientOptions) =>
-    new SluiceClient(toReadyOptions(options, transport)) as Client<Events>;
+  (options) =>
+    new SluiceClient(toReadyOptions(options, transport));
 
 export const connectBy =
   (createClient: CreateClient): Connect =>

@@ -2,7 +2,7 @@
 // behaves alike. The only file of the package that browsers must not load.
 import { WebSocket } from 'ws';
 import { connectBy, createClientOver, type Connect, type CreateClient } from './door.ts';
-import { createWebSocketTransport, type WebSocketConstructor } from './transports/websocket.ts';
+import { createWebSocketTransport } from './transports/websocket.ts';
 
 export * from './public.ts';
 
@@ -15,7 +15,7 @@ class NodeWebSocket extends WebSocket {
   }
 }
 
-const nodeTransport = () => createWebSocketTransport(NodeWebSocket as unknown as WebSocketConstructor);
+const nodeTransport = () => createWebSocketTransport(NodeWebSocket);
 
 export const createClient: CreateClient = createClientOver(nodeTransport);
 export const connect: Connect = connectBy(createClient);
