@@ -1,23 +1,22 @@
 // The ordered reader: the whole of one stream, contiguous and in order, into a sink, or a new generation. Any doubt ends
-// the consumer and makes another one; only this file decides what counts as doubt. Knows no channel and no client.
+// the consumer and makes another one (reader-watch.ts raises most of them). Knows no channel and no client.
 //
 //   starting ──▶ reading ◀──▶ recreating         any ──▶ stopped
 //
-// Two witnesses watch each other: the consumer (deliveries and heartbeats, over `live`) and independent readings of the
-// stream's leader (over `requests`), since an isolated server keeps sending healthy heartbeats.
 
 import { GatewayError } from '../errors.ts';
-import type { Clock, TimerHandle } from '../operations/clock.ts';
+import type { Clock } from '../operations/clock.ts';
 import { delay } from '../operations/clock.ts';
 import { planResume, planStart } from './continuity.ts';
-import type { Covered, LeaderView, StartPlan, StoredAt } from './continuity.ts';
-import { ApiCode, deleteConsumer, isApiError, readFromLeader, readStream } from './jetstream-api.ts';
+import type { LeaderView, StartPlan, StoredAt } from './continuity.ts';
+import { ApiCode, deleteConsumer, isApiError, readFromLeader } from './jetstream-api.ts';
 import type { StreamReading } from './jetstream-api.ts';
-import { LeaderComparison } from './leader-comparison.ts';
 import type { DoubtCause, LogSink, Reader, ReaderStatus, StreamIdentity } from './log-sink.ts';
 import type { Nats } from './nats.ts';
-import { HEARTBEAT_MS, PushConsumer } from './push-consumer.ts';
+import { PushConsumer } from './push-consumer.ts';
 import type { Delivery } from './push-consumer.ts';
+import { ReaderHead } from './reader-head.ts';
+import { ReaderWatch } from './reader-watch.ts';
 import { epochOf } from './streams.ts';
 
 export type { DoubtCause, LogSink, Reader, ReaderStatus, StreamIdentity } from './log-sink.ts';
@@ -34,13 +33,8 @@ export interface ReaderOptions {
   readonly onDoubt?: (stream: string, cause: DoubtCause) => void;
 }
 
-const TICK_MS = 250;
-const LEADER_READ_MS = 1_000;
 const READ_TIMEOUT_MS = 2_000;
 const DELETE_TIMEOUT_MS = 2_000;
-/** Two heartbeats, and the time a tick and a busy socket may take. */
-const SILENCE_MS = 2 * HEARTBEAT_MS + 500;
-const NO_SERVICE_MS = 5_000;
 const CONFIRM_BEHIND_MS = 2_000;
 const VERIFY_MS = 3_000;
 const MIN_BACKOFF_MS = 100;
@@ -56,6 +50,8 @@ class OrderedReader implements Reader {
   readonly #options: ReaderOptions;
   readonly #clock: Clock;
   readonly #leader: LeaderView;
+  readonly #head = new ReaderHead();
+  readonly #watch: ReaderWatch;
   readonly #ready: Promise<void>;
   #settleReady: (error?: GatewayError) => void = () => {};
   readonly #doubts: Record<DoubtCause, number>;
@@ -72,34 +68,17 @@ class OrderedReader implements Reader {
     | { readonly cause: 'boot' | 'new_stream' | 'rolled_back'; readonly created: string; readonly plan: StartPlan }
     | undefined;
   #readyAt = 0;
+  #isStarted = false;
   #isRecreating = false;
   #backoffMs = MIN_BACKOFF_MS;
   #nextAttemptMs = 0;
   #trouble: ReaderStatus['trouble'];
 
-  #headSequence = 0;
-  #headTimeMs = 0;
-  #hasHeadEvent = false;
-  #covered: Covered = { from: 0, through: 0 };
   #received = 0;
   #recreations = 0;
   #generations = 0;
 
-  #ticker: TimerHandle | undefined;
-  #tickedMs = 0;
-  #lastHeardMs = 0;
-  #silentSinceMs = 0;
   #stateSinceMs = 0;
-  /** When the connection last proved useful to this stream, for moving it elsewhere when it does not. */
-  #servedMs = 0;
-  #isReadingLeader = false;
-  #leaderSequence = 0;
-  #previousLeaderSequence = 0;
-  #leaderReadMs = 0;
-  #leaderAskedMs = 0;
-  #advancedMs = 0;
-  #headAtTick = 0;
-  readonly #comparison = new LeaderComparison();
   #stopListening: () => void = () => {};
 
   constructor(options: ReaderOptions) {
@@ -113,6 +92,20 @@ class OrderedReader implements Reader {
       last: () => ask({ last_by_subj: '>' }),
       storedFrom: (sequence) => ask({ seq: sequence, next_by_subj: '>' }),
     };
+    this.#watch = new ReaderWatch({
+      stream,
+      nats,
+      clock: options.clock,
+      watched: {
+        head: this.#head,
+        consumer: () => (this.#isRecreating ? undefined : this.#consumer),
+        created: () => this.#identity?.created,
+        recreatingSinceMs: () => (this.#isRecreating ? this.#stateSinceMs : undefined),
+        storedFrom: this.#leader.storedFrom,
+        doubt: (cause) => this.#doubt(cause),
+        trouble: (error) => this.#noteTrouble(error),
+      },
+    });
     this.#doubts = {
       gap: 0,
       heartbeat_ahead: 0,
@@ -130,13 +123,10 @@ class OrderedReader implements Reader {
   }
 
   start(): Promise<void> {
-    if (this.#ticker !== undefined || this.#state === 'stopped') return this.#ready;
-    const nowMs = this.#clock.now();
-    this.#tickedMs = nowMs;
-    this.#servedMs = nowMs;
-    this.#leaderReadMs = nowMs;
-    this.#stateSinceMs = nowMs;
-    this.#ticker = this.#clock.setInterval(() => this.#tick(), TICK_MS);
+    if (this.#isStarted || this.#isStopped()) return this.#ready;
+    this.#isStarted = true;
+    this.#stateSinceMs = this.#clock.now();
+    this.#watch.start();
     this.#stopListening = this.#options.nats.live.onConnectionChange((isConnected) => {
       if (!isConnected) this.#doubt('disconnected');
     });
@@ -147,7 +137,7 @@ class OrderedReader implements Reader {
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return;
     this.#setState('stopped');
-    this.#clock.clear(this.#ticker);
+    this.#watch.stop();
     this.#stopListening();
     this.#closeConsumer();
     this.#settleReady(new GatewayError('reader_stopped', `reader of ${this.#options.stream} was stopped`));
@@ -159,11 +149,8 @@ class OrderedReader implements Reader {
       stream: this.#options.stream,
       state: this.#state,
       identity: this.#identity,
-      lastHeardMs: this.#lastHeardMs,
-      head: this.#head(),
-      leaderSequence: this.#leaderSequence,
-      previousLeaderSequence: this.#previousLeaderSequence,
-      leaderReadMs: this.#leaderReadMs,
+      ...this.#watch.readings,
+      head: this.#head.vouched,
       received: this.#received,
       recreations: this.#recreations,
       generations: this.#generations,
@@ -172,19 +159,14 @@ class OrderedReader implements Reader {
     };
   }
 
-  #head(): number {
-    const { from, through } = this.#covered;
-    return this.#headSequence >= from ? Math.max(this.#headSequence, through) : this.#headSequence;
-  }
-
   // --- deliveries: the hot path ------------------------------------------------------------------------------------
 
   #deliver(delivery: Delivery, subject: string, payload: Uint8Array, isMarker: boolean): void {
     const { sequence, timeMs } = delivery;
     if (this.#unproven !== undefined && !this.#prove(sequence, timeMs)) return;
-    if (this.#unbegun !== undefined) this.#begin(sequence);
+    if (this.#unbegun !== undefined && !this.#begin(sequence)) return;
     // Between the anchor and the head: taken by an earlier incarnation.
-    if (sequence > this.#headSequence && !this.#take(sequence, timeMs, subject, payload, isMarker)) return;
+    if (sequence > this.#head.sequence && !this.#take(sequence, timeMs, subject, payload, isMarker)) return;
     if (this.#state === 'starting' && (delivery.pending === 0 || sequence >= this.#readyAt)) this.#caughtUp();
   }
 
@@ -197,9 +179,7 @@ class OrderedReader implements Reader {
       return false;
     }
     this.#received += 1;
-    this.#headSequence = sequence;
-    this.#headTimeMs = timeMs;
-    this.#hasHeadEvent = true;
+    this.#head.advance(sequence, timeMs);
     return true;
   }
 
@@ -212,25 +192,26 @@ class OrderedReader implements Reader {
     return isSame;
   }
 
-  #begin(firstDelivered: number): void {
+  /** False if the sink failed. */
+  #begin(firstDelivered: number): boolean {
     const unbegun = this.#unbegun;
-    if (unbegun === undefined) return;
+    if (unbegun === undefined) return true;
     this.#unbegun = undefined;
     const { stream, sink } = this.#options;
     const { plan, created, cause } = unbegun;
     const firstSequence = 'sequence' in plan.from ? Math.min(plan.from.sequence, firstDelivered) : firstDelivered;
-    this.#identity = { stream, created, epoch: epochOf(stream, created) };
-    this.#headSequence = firstSequence - 1;
-    this.#hasHeadEvent = false;
-    this.#covered = plan.covered;
-    this.#comparison.reset();
-    this.#generations += 1;
+    const identity = { stream, created, epoch: epochOf(stream, created) };
     try {
-      sink.begin(this.#identity, firstSequence, cause);
+      sink.begin(identity, firstSequence, cause);
     } catch {
-      this.#identity = undefined; // begins again
-      this.#doubt('sink_failed');
+      this.#doubt('sink_failed'); // with the old generation still in place: it begins again
+      return false;
     }
+    this.#identity = identity;
+    this.#head.begin(firstSequence, plan.covered);
+    this.#watch.generationBegan();
+    this.#generations += 1;
+    return true;
   }
 
   #caughtUp(): void {
@@ -274,7 +255,11 @@ class OrderedReader implements Reader {
   async #recreate(): Promise<void> {
     if (this.#isRecreating) return;
     this.#isRecreating = true;
-    if (this.#state === 'reading') this.#setState('recreating');
+    if (this.#state === 'reading') {
+      // A doubt about a consumer that has just been made is made to wait.
+      if (this.#clock.now() - this.#stateSinceMs > HEALTHY_MS) this.#backoffMs = MIN_BACKOFF_MS;
+      this.#setState('recreating');
+    }
     while (this.#state !== 'stopped') {
       const waitMs = this.#nextAttemptMs - this.#clock.now();
       if (waitMs > 0) await delay(this.#clock, waitMs);
@@ -302,19 +287,19 @@ class OrderedReader implements Reader {
     await Promise.all([this.#connected(nats.live), this.#connected(nats.requests)]);
     if (this.#isStopped()) return false;
     void this.#deleteLeftovers();
-    let reading = await this.#readLeader();
+    let reading = await this.#watch.readLeader();
     if (this.#identity === undefined) return this.#openGeneration('boot', reading);
 
     const held = {
       created: this.#identity.created,
-      head: this.#head(),
-      headEvent: this.#hasHeadEvent ? { sequence: this.#headSequence, timeMs: this.#headTimeMs } : undefined,
+      head: this.#head.vouched,
+      headEvent: this.#head.message,
     };
     let plan = await planResume(this.#leader, reading, held, sink);
     if (plan.kind === 'behind') {
       // A new leader may still be applying what the old one delivered.
       await delay(this.#clock, CONFIRM_BEHIND_MS);
-      reading = await this.#readLeader();
+      reading = await this.#watch.readLeader();
       plan = await planResume(this.#leader, reading, held, sink);
       if (plan.kind === 'behind') plan = { kind: 'generation', cause: 'rolled_back' };
     }
@@ -365,14 +350,10 @@ class OrderedReader implements Reader {
     this.#consumer = consumer;
     const created = await consumer.create();
     if (this.#consumer !== consumer) return false;
-    const nowMs = this.#clock.now();
-    this.#servedMs = nowMs;
-    this.#lastHeardMs = nowMs;
-    this.#silentSinceMs = nowMs;
-    this.#advancedMs = nowMs;
+    this.#watch.consumerCreated();
     this.#trouble = undefined;
     const isAllDelivered = created.pending === 0 && created.deliveredConsumerSequence <= consumer.consumerSequence;
-    if (isAllDelivered) this.#begin(created.deliveredStreamSequence + 1);
+    if (isAllDelivered && !this.#begin(created.deliveredStreamSequence + 1)) return false;
     if (this.#state === 'starting' && isAllDelivered) this.#caughtUp();
     return this.#consumer === consumer;
   }
@@ -389,112 +370,14 @@ class OrderedReader implements Reader {
   }
 
   #noteTrouble(error: unknown): void {
+    if (error === undefined) {
+      if (!this.#isRecreating) this.#trouble = undefined;
+      return;
+    }
     const { code, message } = GatewayError.from(error);
     this.#trouble = { code, message };
     // A definite answer: the servers work, it is the stream that does not. Moving elsewhere would help nobody.
-    if (isApiError(error, ApiCode.streamNotFound) || isApiError(error, ApiCode.maxConsumers)) {
-      this.#servedMs = this.#clock.now();
-    }
-  }
-
-  // --- the watch ---------------------------------------------------------------------------------------------------
-
-  #tick(): void {
-    if (this.#isStopped()) return;
-    const nowMs = this.#clock.now();
-    // What the process slept or computed through was not silence: sockets are read after this tick.
-    const stalledMs = Math.max(0, nowMs - this.#tickedMs - 2 * TICK_MS);
-    this.#tickedMs = nowMs;
-    this.#silentSinceMs += stalledMs;
-    this.#servedMs += stalledMs;
-    if (this.#head() !== this.#headAtTick) {
-      this.#headAtTick = this.#head();
-      this.#advancedMs = nowMs;
-    }
-    const consumer = this.#consumer;
-    if (consumer?.takeHeard() === true) {
-      this.#lastHeardMs = nowMs;
-      this.#silentSinceMs = nowMs;
-    } else if (consumer !== undefined && !this.#isRecreating && nowMs - this.#silentSinceMs > SILENCE_MS) {
-      this.#doubt('silence');
-    }
-    const isHealthy = this.#state === 'reading' && nowMs - this.#stateSinceMs > HEALTHY_MS;
-    if (isHealthy) this.#backoffMs = MIN_BACKOFF_MS;
-    if (nowMs - this.#leaderAskedMs >= LEADER_READ_MS) void this.#compareWithLeader();
-    this.#moveIfUseless(nowMs);
-  }
-
-  #moveIfUseless(nowMs: number): void {
-    const { live, requests } = this.#options.nats;
-    const isBlind = nowMs - Math.max(this.#leaderReadMs, this.#servedMs, requests.connectedSinceMs) > NO_SERVICE_MS;
-    if (isBlind && requests.isConnected) {
-      const isSameServer = live.serverId === requests.serverId;
-      requests.moveToAnotherServer(`no reading of the leader of ${this.#options.stream}`);
-      if (isSameServer) live.moveToAnotherServer(`no reading of the leader of ${this.#options.stream}`);
-      return;
-    }
-    const isStuck =
-      this.#isRecreating && nowMs - Math.max(this.#servedMs, this.#stateSinceMs, live.connectedSinceMs) > NO_SERVICE_MS;
-    if (isStuck && live.isConnected) live.moveToAnotherServer(`no consumer of ${this.#options.stream}`);
-  }
-
-  /** A valid reading, kept for the status. Throws if no leader answers. */
-  async #readLeader(): Promise<StreamReading> {
-    const { nats, stream } = this.#options;
-    const reading = await readStream(nats.requests, stream, READ_TIMEOUT_MS);
-    if (!reading.hasLeader) throw new GatewayError('nats_no_leader', `stream ${stream} has no leader here`);
-    this.#previousLeaderSequence = this.#leaderSequence;
-    this.#leaderSequence = reading.lastSequence;
-    this.#leaderReadMs = this.#clock.now();
-    return reading;
-  }
-
-  /** The second witness. Never rejects. */
-  async #compareWithLeader(): Promise<void> {
-    if (this.#isReadingLeader || !this.#options.nats.requests.isConnected) return;
-    this.#isReadingLeader = true;
-    this.#leaderAskedMs = this.#clock.now();
-    const headBefore = this.#head();
-    const consumer = this.#consumer;
-    try {
-      const reading = await this.#readLeader();
-      if (this.#consumer !== undefined) this.#trouble = undefined;
-      // A verdict only about the incarnation that was reading when the question was asked.
-      if (
-        consumer !== undefined &&
-        consumer === this.#consumer &&
-        this.#identity !== undefined &&
-        !this.#isRecreating
-      ) {
-        await this.#judge(reading, headBefore);
-      }
-    } catch (error) {
-      this.#noteTrouble(error);
-    } finally {
-      this.#isReadingLeader = false;
-    }
-  }
-
-  async #judge(reading: StreamReading, headBefore: number): Promise<void> {
-    if (reading.created !== this.#identity?.created) {
-      this.#doubt('leader_behind');
-      return;
-    }
-    const { lastSequence } = reading;
-    const figures = { lastSequence, headBefore, head: this.#head(), advancedMs: this.#advancedMs };
-    const verdict = this.#comparison.judge(figures, this.#clock.now());
-    if (verdict === 'agrees') return;
-    if (verdict === 'behind') {
-      this.#doubt('leader_behind');
-      return;
-    }
-    const consumer = this.#consumer;
-    const head = this.#headSequence;
-    const next = await this.#leader.storedFrom(head + 1);
-    if (consumer !== this.#consumer) return;
-    // The newest messages may have been deleted before anybody read them: then our head is all there is.
-    if (next === undefined) this.#covered = { from: head, through: lastSequence };
-    else this.#doubt('leader_ahead');
+    if (isApiError(error, ApiCode.streamNotFound) || isApiError(error, ApiCode.maxConsumers)) this.#watch.served();
   }
 
   #isStopped(): boolean {
