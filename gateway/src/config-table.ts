@@ -63,6 +63,8 @@ export interface Options {
   readonly maxSubscriptionsPerUser: number;
   readonly subscribesPerSecond: number;
   readonly subscribeBurst: number;
+  readonly subscribesPerSecondPerUser: number;
+  readonly subscribeBurstPerUser: number;
   readonly maxQueuedBytesPerUser: number;
   readonly coldReadsPerStream: number;
   readonly coldReadsPerUser: number;
@@ -360,6 +362,20 @@ export const OPTIONS: { readonly [K in keyof Options]: Option<Options[K]> } = {
     min: 1,
     max: 1_000_000,
     help: 'Subscribe requests of one connection at once, as after a reconnect.',
+  }),
+  subscribesPerSecondPerUser: integer({
+    section: LIMITS,
+    default: 200,
+    min: 1,
+    max: 1_000_000,
+    help: 'Subscribe requests of one user over all its connections to this pod, on average.',
+  }),
+  subscribeBurstPerUser: integer({
+    section: LIMITS,
+    default: 1_024,
+    min: 1,
+    max: 10_000_000,
+    help: 'Subscribe requests of one user over all its connections at once.',
   }),
   maxQueuedBytesPerUser: integer({
     section: LIMITS,

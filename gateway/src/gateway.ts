@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Catalogue } from '@sluice/schemas';
 import { createAuthenticator } from './access/auth.ts';
-import { UserQuotas } from './access/limits.ts';
+import { Users } from './access/limits.ts';
 import { claimsOf } from './access/permission.ts';
 import type { Config } from './config.ts';
 import { ChunkCache } from './delivery/catch-up.ts';
@@ -118,7 +118,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       pump,
       cold,
       authenticator,
-      quotas,
+      users,
       clock,
       random,
       limits: {
@@ -204,11 +204,13 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     log.info('closed');
   };
 
-  const quotas = new UserQuotas({
+  const users = new Users({
     connections: config.maxConnectionsPerUser,
     subscriptions: config.maxSubscriptionsPerUser,
     queuedBytes: config.maxQueuedBytesPerUser,
     coldReads: config.coldReadsPerUser,
+    subscribesPerSecond: config.subscribesPerSecondPerUser,
+    subscribeBurst: config.subscribeBurstPerUser,
   });
   const sessions = new Sessions(() => randomBytes(9).toString('base64url'));
   const metrics = createMetrics(() =>
@@ -216,7 +218,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       nowMs: clock.now(),
       readiness: check(),
       sessions,
-      quotas,
+      users,
       channels,
       counters,
       refusals,

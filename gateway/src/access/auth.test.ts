@@ -127,7 +127,11 @@ describe('keys and algorithms', () => {
   });
 
   test('a critical extension is refused, since none is understood', async () => {
-    expect(await outcome(forge({ alg: 'HS256', crit: ['https://example.com/ext'], 'https://example.com/ext': true }, claims()))).toBe('token_invalid');
+    expect(
+      await outcome(
+        forge({ alg: 'HS256', crit: ['https://example.com/ext'], 'https://example.com/ext': true }, claims()),
+      ),
+    ).toBe('token_invalid');
   });
 });
 

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { TokenBucket, UserQuotas, type UserLimits } from './limits.ts';
+import { TokenBucket, Users, type UserLimits } from './limits.ts';
 
-const LIMITS: UserLimits = { connections: 2, subscriptions: 3, queuedBytes: 1_000, coldReads: 1 };
+const LIMITS: UserLimits = {
+  connections: 2,
+  subscriptions: 3,
+  queuedBytes: 1_000,
+  coldReads: 1,
+  subscribesPerSecond: 1,
+  subscribeBurst: 2,
+};
 
 describe('a token bucket', () => {
   test('allows the burst at once, then its rate', () => {
@@ -48,66 +55,42 @@ describe('a token bucket', () => {
   });
 });
 
-describe('quotas of users', () => {
-  test('are counted over all connections of one user, apart from those of others', () => {
-    const quotas = new UserQuotas(LIMITS);
+describe('users', () => {
+  test('are counted over all their connections, apart from each other', () => {
+    const users = new Users(LIMITS);
 
-    const taken = ['u-1', 'u-1', 'u-1', 'u-2'].map((user) => quotas.acquire(user, 'connections') !== undefined);
+    const entered = ['u-1', 'u-1', 'u-1', 'u-2'].map((subject) => users.enter(subject, 0) !== undefined);
 
-    expect(taken).toEqual([true, true, false, true]);
+    expect(entered).toEqual([true, true, false, true]);
   });
 
-  test('are counted apart from each other', () => {
-    const quotas = new UserQuotas(LIMITS);
-    quotas.acquire('u-1', 'coldReads');
+  test('share one object between connections, until the last one leaves', () => {
+    const users = new Users(LIMITS);
+    const first = users.enter('u-1', 0)!;
+    const second = users.enter('u-1', 0)!;
 
-    expect(quotas.acquire('u-1', 'coldReads')).toBeUndefined();
-    expect(quotas.acquire('u-1', 'subscriptions')).toBeDefined();
+    users.leave(first);
+
+    expect(second).toBe(first);
+    expect(users.size).toBe(1);
+    users.leave(second);
+    expect(users.size).toBe(0);
+    expect(users.enter('u-1', 0)).not.toBe(first);
   });
 
-  test('take all or nothing', () => {
-    const quotas = new UserQuotas(LIMITS);
-    quotas.acquire('u-1', 'queuedBytes', 600);
+  test('have one rate of subscribes for all their connections', () => {
+    const users = new Users(LIMITS);
+    const user = users.enter('u-1', 0)!;
 
-    expect(quotas.acquire('u-1', 'queuedBytes', 401)).toBeUndefined();
-    expect(quotas.used('u-1', 'queuedBytes')).toBe(600);
-    expect(quotas.acquire('u-1', 'queuedBytes', 400)).toBeDefined();
+    expect([0, 0, 0].map((nowMs) => user.subscribes.take(nowMs))).toEqual([true, true, false]);
+    expect(users.enter('u-1', 0)!.subscribes.take(0)).toBe(false);
   });
 
-  test('a lease gives back what it took, once', () => {
-    const quotas = new UserQuotas(LIMITS);
-    const [first, second] = [quotas.acquire('u-1', 'queuedBytes', 400), quotas.acquire('u-1', 'queuedBytes', 500)];
+  test.each(['__proto__', 'constructor', 'toString'])('may be called %s', (name) => {
+    const users = new Users(LIMITS);
 
-    first?.release();
-    first?.release();
-    expect(quotas.used('u-1', 'queuedBytes')).toBe(500);
+    users.leave(users.enter(name, 0)!);
 
-    second?.release();
-    expect(quotas.used('u-1', 'queuedBytes')).toBe(0);
-  });
-
-  test('users who hold nothing are forgotten, also those who were refused', () => {
-    const quotas = new UserQuotas(LIMITS);
-
-    for (let i = 0; i < 1_000; i++) {
-      const leases = [
-        quotas.acquire(`u-${i}`, 'connections'),
-        quotas.acquire(`u-${i}`, 'subscriptions', 3),
-        quotas.acquire(`u-${i}`, 'subscriptions'),
-        quotas.acquire(`stranger-${i}`, 'coldReads', 2),
-      ];
-      for (const lease of leases) lease?.release();
-    }
-
-    expect(quotas.size).toBe(0);
-  });
-
-  test.each(['__proto__', 'constructor', 'toString'])('a user may be called %s', (name) => {
-    const quotas = new UserQuotas(LIMITS);
-
-    quotas.acquire(name, 'connections')?.release();
-
-    expect(quotas.used(name, 'connections')).toBe(0);
-    expect(quotas.size).toBe(0);
+    expect(users.size).toBe(0);
   });
 });

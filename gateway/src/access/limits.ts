@@ -37,72 +37,59 @@ export class TokenBucket {
   }
 }
 
-/** What is counted per user over all of its connections to this pod. */
-const QUOTAS = ['connections', 'subscriptions', 'queuedBytes', 'coldReads'] as const;
-export type Quota = (typeof QUOTAS)[number];
-
-export type UserLimits = Readonly<Record<Quota, number>>;
-
-/** What one acquire took. Releasing twice does nothing, so that a `finally` and a close handler may both do it. */
-export interface Lease {
-  release(): void;
+export interface UserLimits {
+  readonly connections: number;
+  readonly subscriptions: number;
+  /** Bytes that wait in the sockets of one user. */
+  readonly queuedBytes: number;
+  /** Cold reads under way. */
+  readonly coldReads: number;
+  readonly subscribesPerSecond: number;
+  readonly subscribeBurst: number;
 }
 
-type Usage = Record<Quota, number>;
+/** What one user takes over all of its connections to this pod. Sessions count here; the limits are beside it. */
+export class User {
+  readonly subject: string;
+  readonly subscribes: TokenBucket;
+  connections = 0;
+  subscriptions = 0;
+  queuedBytes = 0;
+  coldReads = 0;
 
-/** Counters per user. A user that holds nothing takes no memory. */
-export class UserQuotas {
-  readonly #limits: UserLimits;
-  readonly #users = new Map<string, Usage>();
+  constructor(subject: string, subscribes: TokenBucket) {
+    this.subject = subject;
+    this.subscribes = subscribes;
+  }
+}
+
+/** The users who are connected. One who has left takes no memory. */
+export class Users {
+  readonly limits: UserLimits;
+  readonly #users = new Map<string, User>();
 
   constructor(limits: UserLimits) {
-    this.#limits = limits;
+    this.limits = limits;
   }
 
-  /** Users that hold something now. */
   get size(): number {
     return this.#users.size;
   }
 
-  used(subject: string, quota: Quota): number {
-    return this.#users.get(subject)?.[quota] ?? 0;
+  /** One more connection of the user, or undefined if that is one too many. Each `enter` needs a `leave`. */
+  enter(subject: string, nowMs: number): User | undefined {
+    const { connections, subscribesPerSecond, subscribeBurst } = this.limits;
+    let user = this.#users.get(subject);
+    if (user && user.connections >= connections) return undefined;
+    if (!user) {
+      const rate = { perSecond: subscribesPerSecond, burst: subscribeBurst };
+      this.#users.set(subject, (user = new User(subject, new TokenBucket(rate, nowMs))));
+    }
+    user.connections++;
+    return user;
   }
 
-  /** Takes `count` of the quota, or nothing and undefined if that would pass the user's limit. */
-  acquire(subject: string, quota: Quota, count: number = 1): Lease | undefined {
-    if (this.used(subject, quota) + count > this.#limits[quota]) return undefined;
-    let usage = this.#users.get(subject);
-    if (!usage) this.#users.set(subject, (usage = { connections: 0, subscriptions: 0, queuedBytes: 0, coldReads: 0 }));
-    usage[quota] += count;
-    return new QuotaLease(this, subject, quota, count);
-  }
-
-  /** For leases only. */
-  giveBack(subject: string, quota: Quota, count: number): void {
-    const usage = this.#users.get(subject);
-    if (!usage) return;
-    usage[quota] -= count;
-    if (QUOTAS.every((each) => usage[each] === 0)) this.#users.delete(subject);
-  }
-}
-
-// One per subscription: a class, because closures over as many variables take twice the memory.
-class QuotaLease implements Lease {
-  readonly #quotas: UserQuotas;
-  readonly #subject: string;
-  readonly #quota: Quota;
-  #count: number;
-
-  constructor(quotas: UserQuotas, subject: string, quota: Quota, count: number) {
-    this.#quotas = quotas;
-    this.#subject = subject;
-    this.#quota = quota;
-    this.#count = count;
-  }
-
-  release(): void {
-    const count = this.#count;
-    this.#count = 0;
-    if (count > 0) this.#quotas.giveBack(this.#subject, this.#quota, count);
+  leave(user: User): void {
+    if (--user.connections === 0) this.#users.delete(user.subject);
   }
 }

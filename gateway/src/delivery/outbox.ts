@@ -21,7 +21,12 @@ export class Outbox {
 
   /** Bytes that may still be added; zero or less while the socket is over its budget. */
   get roomBytes(): number {
-    return this.#budgetBytes - this.#queuedBytes - this.#bufferedBytes;
+    return this.#budgetBytes - this.#queuedBytes - this.bufferedBytes;
+  }
+
+  /** What the socket holds and has not sent. */
+  get bufferedBytes(): number {
+    return this.#isCongested ? this.#connection.bufferedBytes() : 0;
   }
 
   get isOverHardLimit(): boolean {
@@ -57,10 +62,6 @@ export class Outbox {
   /** The socket has sent something. */
   drained(): void {
     if (this.#connection.bufferedBytes() === 0) this.#isCongested = false;
-  }
-
-  get #bufferedBytes(): number {
-    return this.#isCongested ? this.#connection.bufferedBytes() : 0;
   }
 
   #send(bytes: Uint8Array): void {

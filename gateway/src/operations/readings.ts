@@ -1,5 +1,5 @@
 // Asks every part for its figures when metrics are scraped.
-import type { UserQuotas } from '../access/limits.ts';
+import type { Users } from '../access/limits.ts';
 import type { Channels } from '../delivery/channels.ts';
 import type { Reader } from '../log/reader.ts';
 import type { Tail } from '../log/tail.ts';
@@ -12,7 +12,7 @@ export interface ReadingSources {
   readonly nowMs: number;
   readonly readiness: Readiness;
   readonly sessions: Sessions;
-  readonly quotas: UserQuotas;
+  readonly users: Users;
   readonly channels: Channels;
   readonly counters: SessionCounters;
   readonly refusals: Readings['refusals'];
@@ -37,7 +37,7 @@ export const takeReadings = (from: ReadingSources): Readings => {
     isReady: from.readiness.isReady,
     connections,
     connectionsTotal: from.sessions.acceptedCount,
-    users: from.quotas.size,
+    users: from.users.size,
     subscriptions,
     subscriptionsBehind,
     channels: from.channels.size,

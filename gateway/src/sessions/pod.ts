@@ -1,7 +1,7 @@
 // What every session of a pod shares. Built once by the composition root.
 import type { Catalogue, CloseReason, ErrorCode, ResetReason } from '@sluice/schemas';
 import type { Authenticator } from '../access/auth.ts';
-import type { UserQuotas } from '../access/limits.ts';
+import type { Users } from '../access/limits.ts';
 import type { Channels } from '../delivery/channels.ts';
 import type { ChunkCache } from '../delivery/catch-up.ts';
 import type { EventWriter } from '../delivery/event-writer.ts';
@@ -68,7 +68,7 @@ export interface Pod {
   readonly pump: Pump;
   readonly cold: Cold;
   readonly authenticator: Authenticator;
-  readonly quotas: UserQuotas;
+  readonly users: Users;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;

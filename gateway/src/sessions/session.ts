@@ -19,17 +19,20 @@ import {
   type UpFrame,
 } from '@sluice/schemas';
 import type { AuthFault } from '../access/auth.ts';
-import { TokenBucket, type Lease } from '../access/limits.ts';
+import { TokenBucket, type User } from '../access/limits.ts';
 import { resolveChannel, type Principal } from '../access/permission.ts';
 import { Outbox } from '../delivery/outbox.ts';
 import type { Pumped } from '../delivery/pump.ts';
 import type { Connection, ConnectionHandler, Upgrade } from '../transports/transport.ts';
+import { delay } from '../operations/clock.ts';
 import { headsOf } from './heads.ts';
 import { count, type Pod } from './pod.ts';
 import { Subscription } from './subscription.ts';
 
 /** While the peer does not read: how soon a ping is tried again. */
 const CONGESTED_PING_MS = 1_000;
+/** How soon a cold read looks again whether another connection of its user has finished one. */
+const COLD_SLOT_WAIT_MS = 20;
 /** Subscribes that may wait for the token. */
 const MAX_WAITING_FRAMES = 256;
 
@@ -46,7 +49,9 @@ export class Session implements ConnectionHandler, Pumped {
   #waiting: UpFrame[] = [];
   #unauthenticatedBytes = 0;
   #principal: Principal | undefined;
-  #connectionLease: Lease | undefined;
+  #user: User | undefined;
+  /** What this socket holds, as counted in the user's sum. */
+  #countedBytes = 0;
   #subscribes: TokenBucket | undefined;
   readonly #subscriptions: Subscription[] = [];
   /** Whose turn it is among those that are behind. */
@@ -81,8 +86,12 @@ export class Session implements ConnectionHandler, Pumped {
     return this.#subscriptions;
   }
 
+  /** Bytes that may still be added, by the budgets of the socket and of its user. A socket that flows always has room. */
   get roomBytes(): number {
-    return this.#outbox.roomBytes;
+    const own = this.#outbox.roomBytes;
+    if (!this.#outbox.isCongested || !this.#user) return own;
+    this.#recount();
+    return Math.min(own, this.#pod.users.limits.queuedBytes - this.#user.queuedBytes);
   }
 
   // --- what the transport calls -------------------------------------------------------------------------------
@@ -108,6 +117,7 @@ export class Session implements ConnectionHandler, Pumped {
 
   drained(): void {
     this.#outbox.drained();
+    this.#recount();
     this.requestTurn();
   }
 
@@ -115,8 +125,12 @@ export class Session implements ConnectionHandler, Pumped {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
     for (const subscription of this.#subscriptions) subscription.end();
+    if (this.#user) {
+      this.#user.subscriptions -= this.#subscriptions.length;
+      this.#user.queuedBytes -= this.#countedBytes;
+      this.#pod.users.leave(this.#user);
+    }
     this.#subscriptions.length = 0;
-    this.#connectionLease?.release();
     this.#onClosed(this);
   }
 
@@ -133,7 +147,7 @@ export class Session implements ConnectionHandler, Pumped {
   }
 
   sendBatch(bytes: Uint8Array): boolean {
-    return this.#outbox.trySend(bytes);
+    return (!this.#outbox.isCongested || bytes.length <= this.roomBytes) && this.#outbox.trySend(bytes);
   }
 
   requestTurn(): void {
@@ -145,7 +159,7 @@ export class Session implements ConnectionHandler, Pumped {
     if (this.#phase !== 'open') return false;
     let hasMore = false;
     const { length } = this.#subscriptions;
-    for (let i = 0; i < length && this.#outbox.roomBytes > 0; i++) {
+    for (let i = 0; i < length && this.roomBytes > 0; i++) {
       // Subscriptions may end during a turn: the list may have become shorter.
       const subscription = this.#subscriptions[(this.#nextTurn + i) % length];
       if (subscription?.turn()) hasMore = true;
@@ -153,7 +167,7 @@ export class Session implements ConnectionHandler, Pumped {
     this.#nextTurn = length > 0 ? (this.#nextTurn + 1) % length : 0;
     this.#outbox.flush();
     if (this.#outbox.isOverHardLimit) this.close('overloaded');
-    return hasMore && this.#outbox.roomBytes > 0;
+    return hasMore && this.roomBytes > 0;
   }
 
   /** After anything that may have written frames: a first turn at once, the others through the pump. */
@@ -163,15 +177,38 @@ export class Session implements ConnectionHandler, Pumped {
     } else this.#outbox.flush();
   }
 
-  /** One cold read at a time per connection: twenty channels must not take the budget of a stream at once. */
+  /**
+   * One cold read at a time per connection, and few per user: twenty channels must not take the budget of a stream at
+   * once. `read` runs when it is its turn.
+   */
   coldRead(read: () => Promise<void>): void {
     const before = this.#coldReads ?? Promise.resolve();
-    const mine = before.then(read).catch((error: unknown) => this.#pod.onFault(error, 'cold read'));
+    const mine = before
+      .then(() => this.#withColdSlot(read))
+      .catch((error: unknown) => this.#pod.onFault(error, 'cold read'));
     this.#coldReads = mine;
     void mine.then(() => {
       if (this.#coldReads === mine) this.#coldReads = undefined;
       this.requestTurn();
     });
+  }
+
+  async #withColdSlot(read: () => Promise<void>): Promise<void> {
+    const { users, clock } = this.#pod;
+    while (!this.#isClosed && this.#user!.coldReads >= users.limits.coldReads) await delay(clock, COLD_SLOT_WAIT_MS);
+    if (this.#isClosed) return;
+    this.#user!.coldReads++;
+    try {
+      await read();
+    } finally {
+      this.#user!.coldReads--;
+    }
+  }
+
+  #recount(): void {
+    const bytes = this.#outbox.bufferedBytes;
+    if (this.#user) this.#user.queuedBytes += bytes - this.#countedBytes;
+    this.#countedBytes = bytes;
   }
 
   /** Ends a subscription with a code; a client acts on whether the code is retryable. */
@@ -272,13 +309,12 @@ export class Session implements ConnectionHandler, Pumped {
     if (this.#isClosed) return;
     if (!verified.ok) return this.#closeUnverified(verified.error);
     const principal = verified.value;
-    const lease = this.#pod.quotas.acquire(principal.subject, 'connections');
-    if (!lease) return this.close('too_many_connections');
-    this.#connectionLease = lease;
+    const { limits, clock, random, users } = this.#pod;
+    const nowMs = clock.now();
+    this.#user = users.enter(principal.subject, nowMs);
+    if (!this.#user) return this.close('too_many_connections');
     this.#principal = principal;
     this.#phase = 'open';
-    const { limits, clock, random } = this.#pod;
-    const nowMs = clock.now();
     this.#subscribes = new TokenBucket({ perSecond: limits.subscribesPerSecond, burst: limits.subscribeBurst }, nowMs);
     // Spread, so that a fleet that came back together is not pinged together.
     this.#nextPingMs = nowMs + limits.pingIntervalMs * (0.5 + random() / 2);
@@ -330,27 +366,31 @@ export class Session implements ConnectionHandler, Pumped {
 
   #subscribe({ id, channel, position: text, first }: Subscribe): void {
     const nowMs = this.#pod.clock.now();
-    const bucket = this.#subscribes!;
+    const user = this.#user!;
     const fail = (code: ErrorCode, retryAfterMs?: number): void =>
       this.#error(code, { id, channel: channel.slice(0, 128), ...(retryAfterMs !== undefined && { retryAfterMs }) });
-    if (!bucket.take(nowMs)) return fail('rate_limited', bucket.waitMs(nowMs));
+    for (const bucket of [this.#subscribes!, user.subscribes]) {
+      if (!bucket.take(nowMs)) return fail('rate_limited', bucket.waitMs(nowMs));
+    }
     const resolved = resolveChannel(this.#pod.catalogue, this.#principal!, channel);
     if (!resolved.ok) return fail(resolved.error);
     if (this.#subscriptions.some(({ name }) => name === resolved.value.channel)) return fail('already_subscribed');
     if (this.#subscriptions.length >= this.#pod.limits.maxSubscriptions) return fail('too_many_subscriptions');
     const position = text === undefined ? undefined : parsePosition(text);
     if (position && !position.ok) return fail('invalid_position');
-    const lease = this.#pod.quotas.acquire(this.#principal!.subject, 'subscriptions');
-    if (!lease) return fail('too_many_subscriptions');
+    if (user.subscriptions >= this.#pod.users.limits.subscriptions) return fail('too_many_subscriptions');
+    user.subscriptions++;
     const request = { id, position: position?.value, first };
-    const subscription = new Subscription(this, this.#pod, resolved.value, request, lease);
+    const subscription = new Subscription(this, this.#pod, resolved.value, request);
     this.#subscriptions.push(subscription);
     subscription.open();
   }
 
   #drop(subscription: Subscription): void {
     const index = this.#subscriptions.indexOf(subscription);
-    if (index >= 0) this.#subscriptions.splice(index, 1);
+    if (index < 0) return;
+    this.#subscriptions.splice(index, 1);
+    this.#user!.subscriptions--;
     subscription.end();
   }
 

@@ -9,7 +9,6 @@
 // Each way back to opening starts a new run; what an older run still waits for is ignored when it comes (I4).
 import type { ErrorCode, FirstEvents, Position, PositionEntry, ResetReason, StreamRefs } from '@sluice/schemas';
 import { encodePosition, type Encoding } from '@sluice/schemas';
-import type { Lease } from '../access/limits.ts';
 import type { ResolvedChannel } from '../access/permission.ts';
 import { needsColdRead, type Cursor } from '../delivery/catch-up.ts';
 import type { ChannelStream, LiveChannel, LiveSubscriber } from '../delivery/live-channel.ts';
@@ -43,7 +42,6 @@ export class Subscription implements LiveSubscriber {
   channel: LiveChannel;
   readonly #session: Session;
   readonly #pod: Pod;
-  readonly #lease: Lease;
   /** The request until it is answered by `subscribed`; afterwards only its choice of first events matters. */
   #request: SubscribeRequest;
   #isAnswered = false;
@@ -60,11 +58,10 @@ export class Subscription implements LiveSubscriber {
   /** While waiting: the stream and sequence that this pod has not reached, and since when the leader ends below it. */
   #ahead: { readonly stream: number; readonly sequence: number; shortSinceMs: number } | undefined;
 
-  constructor(session: Session, pod: Pod, resolved: ResolvedChannel, request: SubscribeRequest, lease: Lease) {
+  constructor(session: Session, pod: Pod, resolved: ResolvedChannel, request: SubscribeRequest) {
     this.#session = session;
     this.#pod = pod;
     this.#request = request;
-    this.#lease = lease;
     this.channel = pod.channels.acquire(resolved);
   }
 
@@ -114,7 +111,6 @@ export class Subscription implements LiveSubscriber {
     this.#run++;
     this.#cursors = undefined;
     this.#pod.channels.release(this.channel);
-    this.#lease.release();
   }
 
   deliver(bytes: Uint8Array, events: number): boolean {
