@@ -13,6 +13,7 @@ import { compileCatalogue, rez, unpackValue } from '@sluice/schemas';
 import { describe, expect, test as base } from 'vitest';
 import { eventually } from '../kit/eventually.ts';
 import { FaultProxy } from '../kit/fault-proxy.ts';
+import { startNatsCluster } from '../kit/nats-cluster.ts';
 import { type NatsServer, startNatsServer } from '../kit/nats-server.ts';
 
 type OrderPublisher = Publisher<typeof rez>;
@@ -261,6 +262,27 @@ describe('through faults', () => {
       expectEachOnce(await messagesOf(connection), 20_000);
     },
   );
+
+  test('a killed stream leader in a cluster of three stores each event once', { timeout: 90_000 }, async () => {
+    await using cluster = await startNatsCluster();
+    await using connection = await cluster.connect();
+    await applyStreams(await jetstreamManager(connection), streams, { replicas: 3 });
+    const servers = cluster.servers.map(({ url }) => url);
+    const publisher = await createPublisher({ catalogue: rez, servers, ackTimeoutMs: 1_000, maxInFlight: 200 });
+    try {
+      const all = publishMany(publisher, 15_000);
+      await eventually(async () => (await countOf(connection)) > 500);
+
+      const leader = await cluster.waitForLeader('ORDER');
+      expect(publisher.inFlight.count).toBeGreaterThan(0);
+      await leader.kill();
+
+      expect(new Set(await all).size).toBe(15_000);
+      expectEachOnce(await eventually(() => messagesOf(connection), { timeoutMs: 20_000 }), 15_000);
+    } finally {
+      await publisher.close(0);
+    }
+  });
 
   test('acknowledgements that are lost do not store an event twice', async ({ open, proxy, connection }) => {
     const publisher = await open({ ackTimeoutMs: 400 });
