@@ -137,7 +137,7 @@ export class Channels {
     const nowMs = this.#options.clock.now();
     this.#lastTickMs = nowMs;
     for (const channel of dirty) {
-      if (nowMs - channel.lastFlushMs < this.#options.flushIntervalMs) this.#waiting.push(channel);
+      if (this.#isTooSoon(channel, nowMs)) this.#waiting.push(channel);
       else {
         channel.isDirty = false;
         this.flush(channel);
@@ -147,8 +147,16 @@ export class Channels {
   }
 
   #armTimer(nowMs: number): void {
-    const dueMs = this.#waiting[0]!.lastFlushMs + this.#options.flushIntervalMs;
-    this.#timer = this.#options.clock.setTimeout(() => this.#flushDue(), Math.max(1, dueMs - nowMs));
+    const { flushIntervalMs, clock } = this.#options;
+    const dueMs = this.#waiting[0]!.lastFlushMs + flushIntervalMs;
+    const waitMs = Math.min(flushIntervalMs, Math.max(1, dueMs - nowMs));
+    this.#timer = clock.setTimeout(() => this.#flushDue(), waitMs);
+  }
+
+  /** A clock that was set back says nothing about the interval: it must not stop a channel for as long. */
+  #isTooSoon(channel: LiveChannel, nowMs: number): boolean {
+    const sinceMs = nowMs - channel.lastFlushMs;
+    return sinceMs >= 0 && sinceMs < this.#options.flushIntervalMs;
   }
 
   #flushDue(): void {
@@ -158,7 +166,7 @@ export class Channels {
     this.#waiting = [];
     for (const channel of waiting) {
       // One that was flushed meanwhile because its batch was full has a new interval to wait for.
-      if (channel.pendingCount > 0 && nowMs - channel.lastFlushMs < this.#options.flushIntervalMs) {
+      if (channel.pendingCount > 0 && this.#isTooSoon(channel, nowMs)) {
         this.#waiting.push(channel);
         continue;
       }
