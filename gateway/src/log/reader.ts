@@ -2,7 +2,6 @@
 // the consumer and makes another one (reader-watch.ts raises most of them). Knows no channel and no client.
 //
 //   starting ──▶ reading ◀──▶ recreating         any ──▶ stopped
-//
 
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../operations/clock.ts';
@@ -101,7 +100,7 @@ class OrderedReader implements Reader {
         consumer: () => (this.#isRecreating ? undefined : this.#consumer),
         created: () => this.#identity?.created,
         recreatingSinceMs: () => (this.#isRecreating ? this.#stateSinceMs : undefined),
-        storedFrom: this.#leader.storedFrom,
+        storedFrom: (sequence) => this.#leader.storedFrom(sequence),
         doubt: (cause) => this.#doubt(cause),
         trouble: (error) => this.#noteTrouble(error),
       },
