@@ -43,8 +43,10 @@ export class LiveChannel {
   readonly #numbers: number[] = [];
   /** Index into `streams` per pending event. */
   readonly #origins: number[] = [];
-  #lastSegment: Segment | undefined;
-  #lastNumber = -1;
+  /** The event that was added last: by its sequence, since a reference would keep its segment from being given up. */
+  #lastTail: Tail | undefined;
+  #lastGeneration = -1;
+  #lastSequence = -1;
   /** Live subscribers per encoding, so that nothing is framed that nobody reads. */
   readonly #readers: Record<Encoding, number> = { msgpack: 0, json: 0 };
 
@@ -81,9 +83,11 @@ export class LiveChannel {
 
   /** Takes an event into the batch; one that several filters of the channel match is taken once. */
   add(tail: Tail, segment: Segment, number: number): void {
-    if (this.#lastNumber === number && this.#lastSegment === segment) return;
-    this.#lastNumber = number;
-    this.#lastSegment = segment;
+    const sequence = segment.sequences[number]!;
+    if (this.#lastSequence === sequence && this.#lastTail === tail && this.#lastGeneration === tail.generation) return;
+    this.#lastTail = tail;
+    this.#lastGeneration = tail.generation;
+    this.#lastSequence = sequence;
     const origin = this.streams.length === 1 ? 0 : this.streams.findIndex((stream) => stream.tail === tail);
     this.#segments.push(segment);
     this.#numbers.push(number);
