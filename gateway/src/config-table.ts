@@ -73,6 +73,7 @@ export interface Options {
   readonly drainWindowMs: number;
   readonly shutdownTimeoutMs: number;
   readonly readyRedAfterMs: number;
+  readonly canaryStream: string | undefined;
   readonly logLevel: LogLevel;
   readonly logPretty: boolean;
 }
@@ -426,6 +427,10 @@ export const OPTIONS: { readonly [K in keyof Options]: Option<Options[K]> } = {
     min: SECOND,
     max: HOUR,
     help: 'How long a ready pod may miss what makes it ready before it says so. An election takes 5 to 8 s and must not turn all pods red at once.',
+  }),
+  canaryStream: text({
+    section: OPERATION,
+    help: 'Stream (subjects `sluice.>`) through which the pod sends itself an event every 2 s: ready then means that one came back. None: readiness rests on the readers alone.',
   }),
   logLevel: choice({ section: OPERATION, choices: LOG_LEVELS, default: 'info', help: 'Least level that is logged.' }),
   logPretty: flag({ section: OPERATION, default: false, help: 'Lines for people instead of JSON.' }),

@@ -18,6 +18,7 @@ import { createReader, type Reader } from './log/reader.ts';
 import { createStreamLog } from './log/stream-log.ts';
 import { checkStreams } from './log/streams.ts';
 import { Tail, TailMemory } from './log/tail.ts';
+import { Canary } from './operations/canary.ts';
 import { delay, type Clock } from './operations/clock.ts';
 import { evaluateReadiness, NOT_STARTED, type Readiness } from './operations/health.ts';
 import { throttleLog, type Logger } from './operations/log.ts';
@@ -90,6 +91,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
   const readers = new Map<string, Reader>();
   const counters = createSessionCounters();
   let nats: Nats | undefined;
+  let canary: Canary | undefined;
   let stopCold = (): void => {};
   let isStarted = false;
   let isDraining = false;
@@ -145,6 +147,12 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     };
     sessions.open(pod);
     await Promise.all([...tails.values()].map((tail) => read(tail, nats!)));
+    if (config.canaryStream !== undefined) {
+      const { requests } = nats;
+      const publish = (subject: string, payload: string): void => requests.publish(subject, payload);
+      canary = new Canary({ catalogue, channels, clock, podId: randomBytes(9).toString('base64url'), publish });
+      canary.start();
+    }
     const port = await sockets.listen();
     clock.setInterval(() => sessions.sweep(clock.now()), SWEEP_MS);
     isStarted = true;
@@ -197,6 +205,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     sessions.closeAll('drain');
     channels.close();
     await Promise.all([...readers.values()].map((reader) => reader.stop()));
+    canary?.stop();
     stopCold();
     await nats?.close();
     metrics.close();
@@ -231,7 +240,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     const statuses = [...readers.values()].map((reader) => reader.status());
     readiness = evaluateReadiness(
       readiness,
-      { readers: statuses, isStarted, isDraining },
+      { readers: statuses, isStarted, isDraining, ...(canary && { canarySeenMs: canary.seenMs }) },
       config.readyRedAfterMs,
       clock.now(),
     );

@@ -1,21 +1,21 @@
 // Process entry: the only file that reads the environment and signals.
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { compileCatalogue, rez, type Catalogue, type CatalogueDefinition } from '@sluice/schemas';
+import { compileCatalogue, rez, withCanary, type Catalogue, type CatalogueDefinition } from '@sluice/schemas';
 import { formatFaults, loadConfig } from './config.ts';
 import { GatewayError } from './errors.ts';
 import { createGateway } from './gateway.ts';
 import { systemClock } from './operations/clock.ts';
 import { createLog } from './operations/log.ts';
 
-const loadCatalogue = async (from: string): Promise<Catalogue> => {
+const loadCatalogue = async (from: string, canaryStream: string | undefined): Promise<Catalogue> => {
   let definition: CatalogueDefinition = rez;
   if (from !== 'rez') {
     const module = (await import(pathToFileURL(from).href)) as { readonly catalogue?: CatalogueDefinition };
     if (!module.catalogue) throw new GatewayError('catalogue_invalid', `${from} exports no "catalogue"`);
     definition = module.catalogue;
   }
-  const compiled = compileCatalogue(definition);
+  const compiled = compileCatalogue(canaryStream === undefined ? definition : withCanary(definition, canaryStream));
   if (compiled.ok) return compiled.value;
   throw new GatewayError('catalogue_invalid', `the catalogue contradicts itself:\n- ${compiled.error.join('\n- ')}`);
 };
@@ -27,7 +27,7 @@ if (!config.ok) {
 }
 const log = createLog({ level: config.value.logLevel, isPretty: config.value.logPretty });
 try {
-  const catalogue = await loadCatalogue(config.value.catalogue);
+  const catalogue = await loadCatalogue(config.value.catalogue, config.value.canaryStream);
   const gateway = createGateway(config.value, { catalogue, clock: systemClock, log, random: Math.random });
   const stop = (signal: string): void => {
     log.info({ signal }, 'stopping');

@@ -16,16 +16,23 @@ interface Parser {
   readonly validator: Validator;
 }
 
-const parsers = new Map<number, Parser>(
-  UP_FRAMES.map((definition: FrameDefinition) => [
-    definition.code,
-    { definition, validator: Compile(Type.Object(definition.fields as Record<string, TSchema>)) },
-  ]),
-);
+const definitions = new Map<number, FrameDefinition>(UP_FRAMES.map((definition) => [definition.code, definition]));
+/** Compiled on first use: clients import this package too and never parse what they send. */
+const parsers = new Map<number, Parser>();
+
+const parserOf = (code: number): Parser | undefined => {
+  const definition = definitions.get(code);
+  let parser = parsers.get(code);
+  if (definition && !parser) {
+    parser = { definition, validator: Compile(Type.Object(definition.fields as Record<string, TSchema>)) };
+    parsers.set(code, parser);
+  }
+  return parser;
+};
 
 /** Never throws. */
 export const parseUp = (wire: readonly unknown[]): UpFrame | InvalidFrame => {
-  const parser = parsers.get(wire[0] as number);
+  const parser = parserOf(wire[0] as number);
   const id = typeof wire[1] === 'number' && Number.isInteger(wire[1]) && wire[1] >= 0 ? { id: wire[1] } : {};
   if (!parser) return { kind: 'invalid', ...id, message: `unknown frame ${String(wire[0])}` };
   const frame = fromWire(parser.definition, wire);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { applyStreams } from '@sluice/producers';
-import { mustCompileCatalogue, rez } from '@sluice/schemas';
+import { mustCompileCatalogue, rez, withCanary } from '@sluice/schemas';
 import { DeployError } from '../errors.ts';
 import { launchNatsServer } from '../nats-server/launch.ts';
 import { resolveNatsServer } from '../nats-server/resolve.ts';
@@ -18,6 +18,7 @@ import type { RunningStack } from './run-file.ts';
 import type { Stack } from './stack.ts';
 import { signToken, tokenSecret } from './tokens.ts';
 
+const CANARY_STREAM = 'SLUICE_CANARY';
 const NATS_PORT = 4222;
 const GATEWAY_PORT = 8080;
 const OPERATIONS_PORT = 8081;
@@ -82,7 +83,7 @@ async function provideNats(stack: Stack, report: (progress: Progress) => void): 
 }
 
 async function createStreams(connection: NatsConnection, report: (progress: Progress) => void): Promise<void> {
-  const { streams } = mustCompileCatalogue(rez);
+  const { streams } = mustCompileCatalogue(withCanary(rez, CANARY_STREAM));
   const reports = await applyStreams(await jetstreamManager(connection), streams, { maxBytes: LOCAL_STREAM_MAX_BYTES });
   const created = reports.filter(({ kind }) => kind === 'created').map(({ stream }) => stream);
   if (created.length > 0) report({ kind: 'step', text: `Created the streams ${created.join(', ')}` });
@@ -101,6 +102,7 @@ async function startGateway(
     SLUICE_PORT: String(port),
     SLUICE_OPERATIONS_PORT: String(operationsPort),
     SLUICE_TOKEN_SECRET: secret,
+    SLUICE_CANARY_STREAM: CANARY_STREAM,
     // Nothing else could take the clients over: a Ctrl-C need not wait until they have spread out.
     SLUICE_DRAIN_WINDOW_MS: process.env['SLUICE_DRAIN_WINDOW_MS'] ?? '0',
   });

@@ -27,6 +27,17 @@ const judge = (previous: Readiness, given: ReadinessInputs, nowMs = NOW_MS): Rea
   evaluateReadiness(previous, given, RED_AFTER_MS, nowMs);
 const kindsOf = ({ reasons }: Readiness): readonly string[] => reasons.map(({ kind }) => kind);
 
+describe('the canary', () => {
+  test('may be away for a while, then it counts as missing', () => {
+    expect(kindsOf(judge(READY, inputs({ canarySeenMs: NOW_MS - 5_000 })))).toEqual([]);
+    expect(kindsOf(judge(READY, inputs({ canarySeenMs: NOW_MS - 5_001 })))).toEqual(['canary_missing']);
+  });
+
+  test('is not asked for where there is none', () => {
+    expect(kindsOf(judge(READY, inputs()))).toEqual([]);
+  });
+});
+
 describe('what is wrong', () => {
   test.each<[string, Partial<ReaderHealth>, readonly string[]]>([
     ['nothing', {}, []],

@@ -16,6 +16,8 @@ export interface ReadinessInputs {
   /** Every tail was filled once, and the gateway listens. */
   readonly isStarted: boolean;
   readonly isDraining: boolean;
+  /** When a canary last came back; absent where there is none. */
+  readonly canarySeenMs?: number;
 }
 
 type ReadinessReason =
@@ -23,7 +25,8 @@ type ReadinessReason =
   | { readonly kind: 'draining' }
   | { readonly kind: 'reader_silent'; readonly stream: string; readonly forMs: number }
   | { readonly kind: 'reader_behind'; readonly stream: string; readonly byEvents: number }
-  | { readonly kind: 'leader_unread'; readonly stream: string; readonly forMs: number };
+  | { readonly kind: 'leader_unread'; readonly stream: string; readonly forMs: number }
+  | { readonly kind: 'canary_missing'; readonly forMs: number };
 
 export interface Readiness {
   readonly isReady: boolean;
@@ -34,6 +37,8 @@ export interface Readiness {
 
 /** Three heartbeats. */
 const MAX_SILENCE_MS = 3_000;
+/** Two canaries lost, and some. */
+const MAX_CANARY_AGE_MS = 5_000;
 /** An isolated server sends heartbeats and serves what it has: without a word from the leader nothing is known. */
 const MAX_LEADER_AGE_MS = 10_000;
 
@@ -52,6 +57,8 @@ export const evaluateReadiness = (
   if (inputs.isDraining) return { isReady: false, reasons: [{ kind: 'draining' }] };
   if (!inputs.isStarted) return NOT_STARTED;
   const reasons = inputs.readers.flatMap((reader) => reasonsOf(reader, nowMs));
+  const missingMs = nowMs - (inputs.canarySeenMs ?? nowMs);
+  if (missingMs > MAX_CANARY_AGE_MS) reasons.push({ kind: 'canary_missing', forMs: missingMs });
   if (reasons.length === 0) return { isReady: true, reasons };
   const troubledSinceMs = previous.troubledSinceMs ?? nowMs;
   return { isReady: previous.isReady && nowMs - troubledSinceMs < redAfterMs, reasons, troubledSinceMs };
