@@ -106,7 +106,8 @@ const coldSource = (cold: ColdBuffer, tail: Tail): Source => {
 
 /**
  * Merges sources by store time as far as that is known: a source with more to come says nothing about what lies
- * behind its last event, so nothing later than that is taken from the others yet.
+ * behind its last event, so nothing later than that is taken from the others yet. Store times may step back within a
+ * stream (another server leads): what counts is its latest, so that at least one source can always be taken whole.
  */
 const mergeByTime = (sources: readonly Source[]): { order: [stream: number, event: EventRef][]; taken: number[] } => {
   const order: [number, EventRef][] = [];
@@ -119,8 +120,7 @@ const mergeByTime = (sources: readonly Source[]): { order: [stream: number, even
   const horizonMs = Math.min(
     ...sources.map(({ events, hasMore }) => {
       if (!hasMore) return Number.POSITIVE_INFINITY;
-      const last = events.at(-1);
-      return last ? timeOf(last) : Number.NEGATIVE_INFINITY;
+      return events.reduce((latest, event) => Math.max(latest, timeOf(event)), Number.NEGATIVE_INFINITY);
     }),
   );
   for (;;) {
@@ -163,7 +163,8 @@ export class ChunkCache {
     writer: EventWriter,
   ): Chunk {
     if (cursors.some(({ cold }) => cold)) return buildChunk(channel, cursors, encoding, maxBytes, writer);
-    let key = `${channel.resolved.id} ${encoding}`;
+    // By ref, which is this very channel object's: one that was given up and is wanted again frames with other refs.
+    let key = `${channel.streams[0]!.ref} ${encoding}`;
     for (let stream = 0; stream < cursors.length; stream++) {
       key += ` ${channel.streams[stream]!.tail.generation}:${cursors[stream]!.after}`;
     }
