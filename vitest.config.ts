@@ -17,7 +17,7 @@ const project = (name: string, include: string[], test: Record<string, unknown> 
 export default defineConfig({
   test: {
     projects: [
-      project('unit', ['{schemas,client,producers,gateway,deploy}/src/**/*.test.ts', 'test/kit/**/*.test.ts'], {
+      project('unit', ['{schemas,client,producers,gateway,deploy}/src/**/*.test.ts', 'test/{kit,bench}/**/*.test.ts'], {
         exclude: ['**/*.property.test.ts', '**/node_modules/**', '**/dist/**'],
       }),
       project('property', ['{schemas,client,producers,gateway}/src/**/*.property.test.ts'], {

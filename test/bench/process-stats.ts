@@ -20,7 +20,8 @@ export const residentBytesOf = (pid: number): number => {
 /** CPU seconds that the process uses from now on. */
 export const startCpuClock = (pid: number): (() => number) => {
   const before = cpuSecondsOf(pid);
-  return () => cpuSecondsOf(pid) - before;
+  // Ticks of 10 ms: what is beyond them is the noise of binary fractions.
+  return () => Math.round((cpuSecondsOf(pid) - before) * CLOCK_TICKS_PER_SECOND) / CLOCK_TICKS_PER_SECOND;
 };
 
 /** CPU seconds of the whole machine that were not idle. */

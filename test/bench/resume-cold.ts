@@ -20,6 +20,7 @@ const ALONE_MS = 5_000;
 const OUT_OF_TAIL_MS = 2_500;
 /** A tail of the last second only: what was published before is cold. */
 const SETTINGS = { SLUICE_TAIL_SECONDS: '1' };
+const LOG_EVERY_MS = 5_000;
 const TIMEOUT_MS = 60_000;
 
 const run = async (stage: Stage): Promise<Figure[]> => {
@@ -56,7 +57,15 @@ const run = async (stage: Stage): Promise<Figure[]> => {
   const natsClock = startCpuClock(nats.pid);
   const gatewayClock = startCpuClock(gateway.pid);
   const beside = publisher.publish({ ratePerSecond: RATE_PER_SECOND, ackEvery: 1 });
-  const { seconds } = await clients.start('cold', TIMEOUT_MS);
+  const opening = clients.start('cold', TIMEOUT_MS);
+  const log = async (): Promise<void> => {
+    const { events, live } = await clients.counts('cold');
+    stage.log(
+      `${events} events, ${live} caught up; core-seconds: gateway ${gatewayClock()}, nats-server ${natsClock()}`,
+    );
+  };
+  const logging = setInterval(() => void log(), LOG_EVERY_MS);
+  const { seconds } = await opening.finally(() => clearInterval(logging));
   const used = { gateway: gatewayClock(), nats: natsClock() };
   const fromCold = await gateway.metric('sluice_catch_up_events_total', 'source="cold"');
   const fromTail = await gateway.metric('sluice_catch_up_events_total', 'source="tail"');
