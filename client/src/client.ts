@@ -5,7 +5,6 @@ import {
   PROTOCOL_VERSION,
   SUBPROTOCOLS,
   type DownFrame,
-  type EncodedPosition,
   type ErrorFrame,
   type UpFrame,
 } from '@sluice/schemas';
@@ -15,6 +14,7 @@ import { toMessage } from './message.ts';
 import type { ReadyOptions } from './options.ts';
 import {
   INITIAL,
+  isSameState,
   step,
   toConnectionState,
   type Action,
@@ -58,8 +58,6 @@ export interface Client<Events extends EventTypes = Record<string, unknown>> {
   subscription(channel: string): Subscription<Events> | undefined;
   on<Name extends keyof ClientEvents>(name: Name, listener: Listener<ClientEvents[Name]>): () => void;
 }
-
-export type { EncodedPosition };
 
 /** Subscribes travel with the hello up to here; before it knows the token a gateway takes few and small messages. */
 const MAX_GREETING_BYTES = 16_384;
@@ -405,8 +403,3 @@ const rethrow = (cause: unknown): void => {
     throw cause;
   });
 };
-
-const isSameState = (left: ConnectionState, right: ConnectionState): boolean =>
-  left.kind === right.kind &&
-  (left.kind !== 'reconnecting' || right.kind !== 'reconnecting' || left.attempt === right.attempt) &&
-  (left.kind !== 'failed' || right.kind !== 'failed' || left.code === right.code);

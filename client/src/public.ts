@@ -1,4 +1,5 @@
 // What both doors export, apart from the two functions that need a transport.
+export type { EncodedPosition, FirstEvents } from '@sluice/schemas';
 export type { Client, ClientEvents } from './client.ts';
 export type { Clock } from './clock.ts';
 export { CLIENT_ERRORS, ClientError, type ClientErrorCode } from './errors.ts';

@@ -113,6 +113,11 @@ export const toConnectionState = ({ phase, failures }: Connection): ConnectionSt
   }
 };
 
+export const isSameState = (left: ConnectionState, right: ConnectionState): boolean =>
+  left.kind === right.kind &&
+  (left.kind !== 'reconnecting' || right.kind !== 'reconnecting' || left.attempt === right.attempt) &&
+  (left.kind !== 'failed' || right.kind !== 'failed' || left.code === right.code);
+
 const NORMAL = 1000;
 const MAX_SILENCE_MS = 60_000;
 const DEFAULT_PING_INTERVAL_MS = 25_000;
