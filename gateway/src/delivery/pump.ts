@@ -48,7 +48,8 @@ export class Pump {
     while (at < this.#queue.length && this.#options.monotonicMs() < endMs) {
       const pumped = this.#queue[at++]!;
       this.#queued.delete(pumped);
-      if (pumped.turn()) {
+      // It may have asked for another turn itself.
+      if (pumped.turn() && !this.#queued.has(pumped)) {
         this.#queued.add(pumped);
         this.#queue.push(pumped);
       }
