@@ -33,7 +33,8 @@ export function mixedEvent(index: number): { type: OrderEventType } & OrderIds {
   return { type: TYPES[index % TYPES.length]!, orderId: `o-${order}`, userId: order === 3 ? 'u-2' : 'u-1' };
 }
 
-interface Seat {
+/** One channel of one client, and what it carries for that client. */
+export interface Seat {
   client: SdkClient;
   channel: string;
   filters: StreamFilters[];
@@ -81,12 +82,7 @@ export class Audience {
     expectation: Omit<Expectation, 'filters'> = {},
     timeoutMs = 30_000,
   ): Promise<StreamTruth[]> {
-    const truths = await readStreams(connection, [ORDER_STREAM, PAYMENT_STREAM]);
-    for (const { client, channel, filters } of this.seats) {
-      for (const last of newestOf(truths, filters)) await client.has(channel, last, timeoutMs);
-      assertComplete(client.recorder, channel, truths, { ...expectation, filters });
-    }
-    return truths;
+    return await expectSeatsComplete(connection, this.seats, expectation, timeoutMs);
   }
 
   /** Waits until everybody has seen something that is not older than the mark. */
@@ -100,6 +96,21 @@ export class Audience {
       await eventually(isSeen, { timeoutMs, intervalMs: 50, what: `${client.recorder.name} to see mark ${mark}` });
     }
   }
+}
+
+/** The same for any clients and channels. */
+export async function expectSeatsComplete(
+  connection: NatsConnection,
+  seats: readonly Seat[],
+  expectation: Omit<Expectation, 'filters'> = {},
+  timeoutMs = 30_000,
+): Promise<StreamTruth[]> {
+  const truths = await readStreams(connection, [ORDER_STREAM, PAYMENT_STREAM]);
+  for (const { client, channel, filters } of seats) {
+    for (const last of newestOf(truths, filters)) await client.has(channel, last, timeoutMs);
+    assertComplete(client.recorder, channel, truths, { ...expectation, filters });
+  }
+  return truths;
 }
 
 function newestOf(truths: readonly StreamTruth[], filters: readonly StreamFilters[]): TrueEvent[] {
