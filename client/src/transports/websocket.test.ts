@@ -1,8 +1,8 @@
 import { expect, test, vi } from 'vitest';
 import type { TransportHandlers } from './transport.ts';
-import { createWebSocketTransport, type WebSocketLike } from './websocket.ts';
+import { createWebSocketTransport, type WebSocketConstructor } from './websocket.ts';
 
-class FakeSocket extends EventTarget implements WebSocketLike {
+class FakeSocket extends EventTarget {
   static last: FakeSocket;
   binaryType = 'blob';
   readonly bufferedAmount = 7;
@@ -35,7 +35,7 @@ const listen = () => ({ opened: vi.fn(), message: vi.fn(), closed: vi.fn() }) sa
 
 const open = () => {
   const handlers = listen();
-  const link = createWebSocketTransport(FakeSocket)(REQUEST, handlers);
+  const link = createWebSocketTransport(FakeSocket as unknown as WebSocketConstructor)(REQUEST, handlers);
   return { link, handlers, socket: FakeSocket.last };
 };
 
@@ -78,11 +78,9 @@ test('close uses only codes that an application may send', () => {
 
 test('a constructor that throws is a connection that closes, after the call', async () => {
   const handlers = listen();
-  class Refusing {
-    constructor() {
-      throw new SyntaxError('insecure');
-    }
-  }
+  const Refusing = function (): never {
+    throw new SyntaxError('insecure');
+  };
   const link = createWebSocketTransport(Refusing as never)(REQUEST, handlers);
   expect(handlers.closed).not.toHaveBeenCalled();
   link.send('nothing');
