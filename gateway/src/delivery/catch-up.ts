@@ -28,6 +28,8 @@ export interface Cursor {
 
 export interface Chunk {
   readonly bytes: Uint8Array;
+  /** Offsets at which the bytes may be split into messages. */
+  readonly ends: readonly number[];
   readonly events: number;
   readonly coldEvents: number;
   /** Per stream: the cursor after the chunk. */
@@ -84,6 +86,7 @@ export const buildChunk = (
   });
   return {
     bytes: Uint8Array.prototype.slice.call(writer.bytes),
+    ends: writer.ends,
     events: writer.count,
     coldEvents,
     after,

@@ -20,6 +20,8 @@ interface TypeName {
 }
 
 const FIRST_BUFFER_BYTES = 256 * 1024;
+/** How much lies between two offsets at which a chunk may be split into messages. */
+const PIECE_BYTES = 8 * 1024;
 
 export class EventWriter {
   readonly #catalogue: Catalogue;
@@ -28,6 +30,7 @@ export class EventWriter {
   #buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES);
   #length = 0;
   #count = 0;
+  #ends: number[] = [];
   #encoding: Encoding = 'msgpack';
 
   constructor(catalogue: Catalogue, gate: PayloadGate) {
@@ -39,6 +42,7 @@ export class EventWriter {
     this.#encoding = encoding;
     this.#length = 0;
     this.#count = 0;
+    this.#ends = [];
   }
 
   /** Adds an event's frame; a refused event adds nothing. */
@@ -64,11 +68,17 @@ export class EventWriter {
     }
     this.#length = at;
     this.#count++;
+    if (at - (this.#ends.at(-1) ?? 0) >= PIECE_BYTES) this.#ends.push(at);
   }
 
   /** Frames written since `begin`. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Offsets between frames, some kilobytes apart: where the bytes may be split into messages. */
+  get ends(): readonly number[] {
+    return this.#ends;
   }
 
   /** Valid until the next `begin`. */

@@ -69,6 +69,19 @@ describe('messages', () => {
 
     expect(socket.messages.map(({ length }) => length)).toEqual([90]);
   });
+
+  test('a backlog leaves in messages of some kilobytes that end between frames, so that a link that keeps breaking brings some', () => {
+    const socket = new FakeSocket();
+    const outbox = new Outbox(socket, 1_000_000);
+    const chunk = Uint8Array.from({ length: 100_000 }, (_, at) => at);
+    outbox.push(bytes(10, 1));
+
+    outbox.push(chunk, [9_000, 18_000, 90_000]);
+    outbox.flush();
+
+    expect(socket.messages.map(({ length }) => length)).toEqual([18_010, 72_000, 10_000]);
+    expect(Buffer.concat(socket.messages).subarray(10).equals(chunk)).toBe(true);
+  });
 });
 
 describe('budget', () => {

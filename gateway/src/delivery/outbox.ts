@@ -1,10 +1,15 @@
-// What one connection still has to send. Frames of one turn are joined into one WebSocket message; what the socket
+// What one connection still has to send. Frames of one turn are joined into few WebSocket messages; what the socket
 // cannot take is counted against a byte budget. Nothing is ever dropped from here: whoever finds no room falls behind
 // and reads the log later. Only replies push past the budget, and past the hard limit the connection is closed.
 import type { Connection } from '../transports/transport.ts';
 
 /** Replies may exceed the budget by this factor before the peer counts as one that never reads. */
 const HARD_LIMIT_FACTOR = 4;
+/**
+ * A client has nothing of a message before it has all of it: over a slow link that keeps breaking, larger ones would never
+ * arrive. This is a second of a poor mobile connection.
+ */
+const MESSAGE_BYTES = 24 * 1024;
 
 export class Outbox {
   readonly #connection: Connection;
@@ -37,18 +42,37 @@ export class Outbox {
     return this.#isCongested;
   }
 
-  /** Adds bytes to the message that `flush` sends. */
-  push(bytes: Uint8Array): void {
-    this.#queue.push(bytes);
+  /** Adds whole frames to what `flush` sends; `ends` are offsets between them at which they may be split. */
+  push(bytes: Uint8Array, ends: readonly number[] = []): void {
     this.#queuedBytes += bytes.length;
+    if (bytes.length <= MESSAGE_BYTES) {
+      this.#queue.push(bytes);
+      return;
+    }
+    let start = 0;
+    for (const end of ends) {
+      this.#queue.push(bytes.subarray(start, end));
+      start = end;
+    }
+    if (start < bytes.length) this.#queue.push(bytes.subarray(start));
   }
 
   flush(): void {
     if (this.#queue.length === 0) return;
-    const message = this.#queue.length === 1 ? this.#queue[0]! : Buffer.concat(this.#queue, this.#queuedBytes);
+    const queue = this.#queue;
     this.#queue = [];
     this.#queuedBytes = 0;
-    this.#send(message);
+    let from = 0;
+    let length = 0;
+    for (const [at, { length: next }] of queue.entries()) {
+      if (at > from && length + next > MESSAGE_BYTES) {
+        this.#sendJoined(queue, from, at);
+        from = at;
+        length = 0;
+      }
+      length += next;
+    }
+    this.#sendJoined(queue, from, queue.length);
   }
 
   /** Sends a shared batch at once, or returns false if it does not fit. A lone batch always fits an idle socket. */
@@ -62,6 +86,10 @@ export class Outbox {
   /** The socket has sent something. */
   drained(): void {
     if (this.#connection.bufferedBytes() === 0) this.#isCongested = false;
+  }
+
+  #sendJoined(queue: readonly Uint8Array[], from: number, to: number): void {
+    this.#send(to - from === 1 ? queue[from]! : Buffer.concat(queue.slice(from, to)));
   }
 
   #send(bytes: Uint8Array): void {

@@ -142,8 +142,8 @@ export class Session implements ConnectionHandler, Pumped {
     this.#outbox.push(encodeFrame(frame, this.encoding));
   }
 
-  push(bytes: Uint8Array): void {
-    this.#outbox.push(bytes);
+  push(bytes: Uint8Array, ends: readonly number[]): void {
+    this.#outbox.push(bytes, ends);
   }
 
   sendBatch(bytes: Uint8Array): boolean {
@@ -154,7 +154,7 @@ export class Session implements ConnectionHandler, Pumped {
     this.#pod.pump.request(this);
   }
 
-  /** Each subscription that is behind gets one chunk, in turn; what they wrote leaves as one message. */
+  /** Each subscription that is behind gets one chunk, in turn; what they wrote leaves together. */
   turn(): boolean {
     if (this.#phase !== 'open') return false;
     let hasMore = false;

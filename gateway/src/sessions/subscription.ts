@@ -142,7 +142,7 @@ export class Subscription implements LiveSubscriber {
     }
     const chunk = this.#pod.chunks.chunk(this.channel, cursors, this.encoding, CHUNK_BYTES, this.#pod.writer);
     for (const [stream, after] of chunk.after.entries()) cursors[stream]!.after = after;
-    if (chunk.events > 0) this.#session.push(chunk.bytes);
+    if (chunk.events > 0) this.#session.push(chunk.bytes, chunk.ends);
     this.#pod.counters.delivered += chunk.events;
     this.#pod.counters.fromCold += chunk.coldEvents;
     this.#pod.counters.fromTail += chunk.events - chunk.coldEvents;
