@@ -8,6 +8,7 @@ import { checkStreams } from '@sluice/gateway/log/streams';
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../kit/eventually.ts';
 import { startReader } from '../kit/log-recorder.ts';
+import { oldNatsServerBinary } from '../kit/nats-binary.ts';
 import { startNatsServer } from '../kit/nats-server.ts';
 import {
   ORDER_STREAM,
@@ -139,6 +140,23 @@ describe('a stream that stays what it is', () => {
     expect(recorder.generations).toHaveLength(1);
     expect(recorder.sequences).toEqual(range(1, state.last_seq));
     expect(recorder.breaches).toEqual([]);
+  });
+
+  test('is read from a server of 2.9 too, over a restart', async () => {
+    await using nats = await startNatsServer({ binary: await oldNatsServerBinary() });
+    await using connection = await nats.connect();
+    await createOrderStreams(connection);
+    await publishOrderEvents(connection, 50);
+    await using harness = await startReader([nats.url], ORDER_STREAM);
+    expect(harness.recorder.sequences).toEqual(range(1, 50));
+
+    await nats.restart('kill');
+    await eventually(() => connection.rtt());
+    await publishOrderEvents(connection, 10);
+
+    await eventually(() => harness.recorder.sequences.length === 60, { timeoutMs: 20_000 });
+    expect(harness.recorder.sequences).toEqual(range(1, 60));
+    expect(harness.recorder.generations).toHaveLength(1);
   });
 
   test('goes on from an older event if its last one was deleted meanwhile', async () => {

@@ -29,7 +29,7 @@ export class Probe {
     for (let step = FIRST_STEP; tooFew > firstSequence; step *= 2) {
       const from = Math.max(firstSequence, lastSequence - step + 1);
       // oxlint-disable-next-line no-await-in-loop -- each step depends on what the one before found
-      const found = await this.#count(stream, filters, from);
+      const found = await this.#count(stream, filters, from, count);
       if (found >= count || from === firstSequence) {
         enough = from;
         if (found <= count + SLACK_EVENTS) return enough - 1;
@@ -40,7 +40,7 @@ export class Probe {
     while (tooFew - enough > 1) {
       const middle = Math.floor((enough + tooFew) / 2);
       // oxlint-disable-next-line no-await-in-loop -- see above
-      const found = await this.#count(stream, filters, middle);
+      const found = await this.#count(stream, filters, middle, count);
       if (found >= count) enough = middle;
       else tooFew = middle;
       if (found >= count && found <= count + SLACK_EVENTS) break;
@@ -48,16 +48,28 @@ export class Probe {
     return enough - 1;
   }
 
-  async #count(stream: string, filters: readonly string[], from: number): Promise<number> {
+  /** Matching events from a sequence on; before 2.11 nothing is counted for us, so no more than `enough` are. */
+  async #count(stream: string, filters: readonly string[], from: number, enough: number): Promise<number> {
     const counts = await Promise.all(
       filters.map(async (filter) => {
+        if (!this.#direct.knowsBatches) return this.#countSingles(stream, filter, from, enough);
         const answer = await this.#direct.batch(stream, { seq: from, next_by_subj: filter, batch: 1 });
         if (answer.kind === 'batch') return answer.events.length + answer.pending;
-        // Before 2.11 nothing is counted: one that exists counts as enough, so the cursor is a step too early or late.
-        return answer.kind === 'single' ? Number.POSITIVE_INFINITY : 0;
+        return answer.kind === 'single' ? this.#countSingles(stream, filter, from, enough) : 0;
       }),
     );
     return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  async #countSingles(stream: string, filter: string, from: number, enough: number): Promise<number> {
+    let count = 0;
+    for (let sequence = from; count < enough; count += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- each read starts where the one before it ended
+      const event = await this.#direct.single(stream, { seq: sequence, next_by_subj: filter });
+      if (event === undefined) break;
+      sequence = event.sequence + 1;
+    }
+    return count;
   }
 
   /** Cursor before the first message stored at or after a time of the server. */
