@@ -154,11 +154,13 @@ class ColdReads implements Cold {
     if (spans !== undefined && (isStorm || spans.riders(stream) >= STORM_READS)) {
       return this.#readShared(key, spans, request);
     }
-    const isShort = request.tail.firstSequence - request.after <= MAX_LONE_SPAN;
-    const avoidsWalks = spans !== undefined && (isShort || spans.riders(stream) > 0);
-    const result = await this.#bounded(key, stream, maxBytes, () => this.#read(request, avoidsWalks));
+    const result = await this.#bounded(key, stream, maxBytes, () => this.#read(request, spans !== undefined));
     if (result.kind !== 'dense') return result;
-    return spans === undefined ? this.#retry('overloaded') : this.#readShared(key, spans, request);
+    const isShort = request.tail.firstSequence - request.after <= MAX_LONE_SPAN;
+    const isAlone = this.#budget.waiting(stream) === 0 && spans?.riders(stream) === 0;
+    if (spans !== undefined && (isShort || !isAlone)) return this.#readShared(key, spans, request);
+    const walked = await this.#bounded(`walk ${key}`, stream, maxBytes, () => this.#read(request, false));
+    return walked.kind === 'dense' ? this.#retry('overloaded') : walked;
   }
 
   states(request: StatesRequest): Promise<StatesResult> {
