@@ -41,7 +41,10 @@ test('the stream leader is killed, then the server of the consumer: every event 
   await holder.kill();
   await storedMore(400);
 
-  await load.stop();
+  const { length } = await load.stop();
+  await audience.hasSeenMark(length - 50, 60_000);
+  await holder.start();
+  await cluster.waitUntilHealthy();
   await audience.expectComplete(connection, {}, 60_000);
   expect(audience.resets()).toEqual([[], [], [], []]);
 });

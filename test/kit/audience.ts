@@ -89,10 +89,7 @@ export class Audience {
   async hasSeenMark(mark: number, timeoutMs = 30_000): Promise<void> {
     for (const { client, channel } of this.seats) {
       const isSeen = (): boolean =>
-        client.recorder
-          .events(channel)
-          .slice(-20)
-          .some(({ data }) => (data as { mark: number }).mark >= mark);
+        client.recorder.events(channel).some(({ data }) => (data as { mark: number }).mark >= mark);
       await eventually(isSeen, { timeoutMs, intervalMs: 50, what: `${client.recorder.name} to see mark ${mark}` });
     }
   }

@@ -41,18 +41,22 @@ export async function readStream(connection: NatsConnection, stream: string): Pr
   try {
     const consumer = await jetstream(connection, { timeout: 10_000 }).consumers.get(stream, name);
     const events: TrueEvent[] = [];
+    let total = 0;
     // 0 messages: nothing to wait for. Otherwise the last message says how many are left.
     for (let pending = state.messages; pending > 0;) {
       const batch = await consumer.fetch({ max_messages: BATCH, expires: 5_000 });
       let received = 0;
       for await (const message of batch) {
         received += 1;
+        total += 1;
         pending = message.info.pending;
         if (!message.headers?.has('Nats-Marker-Reason')) events.push(toTrueEvent(message));
         if (pending === 0) break;
       }
       if (received === 0) throw new Error(`stream ${stream}: ${pending} messages did not come`);
     }
+    // The consumer reads its own server's copy of the stream, which lags while the cluster is torn.
+    if (total < state.messages) throw new Error(`stream ${stream}: ${total} of ${state.messages} messages came`);
     return { stream, events, firstSequence: state.first_seq, lastSequence: state.last_seq };
   } finally {
     await manager.consumers.delete(stream, name).catch(() => false); // ephemeral: it goes by itself
