@@ -7,8 +7,6 @@ import { report, serveWorker } from './worker.ts';
 
 /** Connects that may be under way at once, per process: far below the listen backlog of the server (512). */
 const MAX_CONNECTING = 100;
-/** One socket in so many also walks every event as msgpack. */
-const VERIFY_EVERY = 50;
 const SLOW_READ_INTERVAL_MS = 1_000;
 
 interface SocketSet extends Surroundings {
@@ -79,7 +77,7 @@ const prepare = ({ set: name, plans, target, goal }: PrepareArgument): void => {
     onUpgraded: () => {},
     onReached: () => {},
   };
-  set.sockets = plans.map((plan, index) => new LoadSocket(plan, target, set, index % VERIFY_EVERY === 0));
+  set.sockets = plans.map((plan, index) => new LoadSocket(plan, target, set, index));
   sets.set(name, set);
 };
 

@@ -68,7 +68,7 @@ export const startLoadClients = (processes = 2): LoadClients => {
           set,
           goal,
           plans: plans.filter((_, i) => i % processes === index),
-          target: { host: server.host, port: server.port, payloadBytes, sourceAddress: `127.0.0.${index + 2}` },
+          target: { host: server.host, port: server.port, payloadBytes, sourceNetwork: sourceNetworkOf(index) },
         }),
       );
     },
@@ -127,6 +127,12 @@ export const startLoadClients = (processes = 2): LoadClients => {
   };
   return clients;
 };
+
+/**
+ * A socket bound to an address takes a port of the lower half of the ephemeral range, seven thousand, before the kernel
+ * searches long for another: several addresses per process, and others for another benchmark on the same machine.
+ */
+const sourceNetworkOf = (index: number): string => `127.${1 + (process.pid % 250)}.${index + 1}`;
 
 const addCounts = (left: Counts, right: Counts): Counts => {
   const sum = { ...left };

@@ -34,7 +34,8 @@ export type Goal = 'upgraded' | 'welcomed' | 'live' | 'caught up';
 export interface Target {
   readonly host: string;
   readonly port: number;
-  readonly sourceAddress: string;
+  /** First three bytes of the source addresses. */
+  readonly sourceNetwork: string;
   readonly payloadBytes: number;
 }
 
@@ -78,6 +79,9 @@ interface Subscription {
   timeMs: number;
 }
 
+const SOURCE_ADDRESSES = 8;
+/** One socket in so many also walks every event as msgpack. */
+const VERIFY_EVERY = 50;
 const SLOW_READ_BYTES = 1_024;
 const READ_BYTES = 256 * 1_024;
 const fastBuffer = Buffer.alloc(HEADROOM_BYTES + READ_BYTES);
@@ -96,6 +100,7 @@ const PING_OPCODE = 9;
 
 export class LoadSocket implements WireSink {
   readonly #target: Target;
+  readonly #sourceAddress: string;
   readonly #around: Surroundings;
   readonly #hello: Buffer | undefined;
   readonly #subscriptions: Subscription[];
@@ -107,10 +112,11 @@ export class LoadSocket implements WireSink {
   #hasReached = false;
   #isDropped = false;
 
-  constructor(plan: SocketPlan, target: Target, around: Surroundings, isVerified: boolean) {
+  constructor(plan: SocketPlan, target: Target, around: Surroundings, index: number) {
     this.#target = target;
+    this.#sourceAddress = `${target.sourceNetwork}.${1 + (index % SOURCE_ADDRESSES)}`;
     this.#around = around;
-    this.#reader = new WireReader(this, target.payloadBytes, isVerified);
+    this.#reader = new WireReader(this, target.payloadBytes, index % VERIFY_EVERY === 0);
     this.#hello = plan.token === undefined ? undefined : encodeHello(plan.token, plan.subscriptions);
     this.#subscriptions = plan.subscriptions.map((subscription) => ({
       plan: subscription,
@@ -125,11 +131,11 @@ export class LoadSocket implements WireSink {
   }
 
   connect(): void {
-    const { host, port, sourceAddress } = this.#target;
+    const { host, port } = this.#target;
     this.#socket = connect({
       host,
       port,
-      localAddress: sourceAddress,
+      localAddress: this.#sourceAddress,
       noDelay: true,
       onread: {
         buffer: () => (this.#around.isSlow ? slowRoom : fastRoom),

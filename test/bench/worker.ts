@@ -99,6 +99,8 @@ export const serveWorker = (handlers: Handlers): void => {
     });
   });
   process.once('disconnect', () => process.exit(0));
+  // An answer to a parent that has just gone.
+  process.on('error', () => process.exit(0));
   // Ctrl-C reaches the whole process group; the parent decides when to end.
   process.on('SIGINT', () => {});
 };
