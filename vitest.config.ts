@@ -30,6 +30,12 @@ export default defineConfig({
         hookTimeout: 60_000,
         fileParallelism: false,
       }),
+      // Needs a container engine, which not everybody has: `npm test` leaves it out, `npm run test:containers` runs it.
+      project('containers', ['{test/containers,examples}/**/*.containers.test.ts'], {
+        setupFiles: ['test/containers/engine.ts'],
+        testTimeout: 120_000,
+        fileParallelism: false,
+      }),
     ],
   },
 });
