@@ -13,7 +13,7 @@ import { MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, SUBPROTOCOLS } from './version.
  * the present version may be replaced, once docs/PROTOCOL.md says so.
  */
 const FINGERPRINTS: Readonly<Record<number, string>> = {
-  1: 'e8d890a61fbc778f18bbb94f',
+  1: 'cfce7314e8181b87dc874d8e',
 };
 
 const schemaOf = ({ kind, code, fields }: FrameDefinition): unknown => ({

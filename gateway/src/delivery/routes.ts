@@ -12,10 +12,18 @@ interface Template {
   readonly types?: ReadonlySet<string>;
 }
 
+/**
+ * A template as it is filled: literal text, and runs of neighbouring tokens that are cut out of the subject in one piece.
+ * Cutting runs costs a third of splitting the subject and joining its tokens.
+ */
+type Part = string | { readonly from: number; readonly to: number };
+
 interface FamilyRoutes {
   readonly prefix: string;
   readonly tokenCount: number;
   readonly templates: readonly Template[];
+  /** Per template. */
+  readonly parts: readonly (readonly Part[])[];
   /** Filters that are listened to, per template and in all. */
   readonly listeners: number[];
   listenerCount: number;
@@ -40,26 +48,26 @@ export const compileRoutes = (catalogue: Catalogue): Routes => {
       prefix: family.prefix,
       tokenCount: family.placeholders.length + 2,
       templates,
+      parts: templates.map((template) => partsOf(family.prefix, template)),
       listeners: templates.map(() => 0),
       listenerCount: 0,
     });
   }
+  /** Where the dots of the subject at hand are. */
+  const dots: number[] = [];
   const fill = (subject: string, into: string[], isHeardOnly: boolean): number => {
     const routes = byPrefix.get(subject.slice(0, subject.indexOf('.')));
     if (!routes || (isHeardOnly && routes.listenerCount === 0)) return 0;
-    const tokens = subject.split('.');
-    if (tokens.length !== routes.tokenCount) return 0;
-    const { templates, listeners } = routes;
-    const type = tokens[tokens.length - 1]!;
+    if (!findDots(subject, routes.tokenCount - 1, dots)) return 0;
+    const { templates, parts, listeners, tokenCount } = routes;
+    // Only templates that bind the type ask for it.
+    const type = subject.slice(dots[tokenCount - 2]! + 1);
     for (let slot = 0; slot < templates.length; slot++) {
-      const { bound, types } = templates[slot]!;
-      if ((isHeardOnly && listeners[slot] === 0) || (types && !types.has(type))) {
-        into[slot] = '';
-        continue;
-      }
-      let filter = routes.prefix;
-      for (let i = 0; i < bound.length; i++) filter += bound[i] ? `.${tokens[i + 1]!}` : '.*';
-      into[slot] = types ? `${filter}.${type}` : `${filter}.*`;
+      const { types } = templates[slot]!;
+      into[slot] =
+        (isHeardOnly && listeners[slot] === 0) || (types && !types.has(type))
+          ? ''
+          : fillParts(parts[slot]!, subject, dots);
     }
     return templates.length;
   };
@@ -79,6 +87,37 @@ export const compileRoutes = (catalogue: Catalogue): Routes => {
     listen: (filter) => change(filter, 1),
     unlisten: (filter) => change(filter, -1),
   };
+};
+
+/** Exactly `count` dots, or false. */
+const findDots = (subject: string, count: number, into: number[]): boolean => {
+  let at = -1;
+  for (let i = 0; i < count; i++) {
+    at = subject.indexOf('.', at + 1);
+    if (at < 0) return false;
+    into[i] = at;
+  }
+  into[count] = subject.length;
+  return !subject.includes('.', at + 1);
+};
+
+const fillParts = (parts: readonly Part[], subject: string, dots: readonly number[]): string => {
+  let filter = '';
+  for (const part of parts) filter += typeof part === 'string' ? part : subject.slice(dots[part.from], dots[part.to]);
+  return filter;
+};
+
+/** Token i stands between dot i - 1 and dot i; a run keeps the dot before it. */
+const partsOf = (prefix: string, { bound, types }: Template): Part[] => {
+  const parts: Part[] = [prefix];
+  const add = (part: Part): void => {
+    const last = parts.at(-1)!;
+    if (typeof part === 'string' && typeof last === 'string') parts[parts.length - 1] = last + part;
+    else if (typeof part === 'object' && typeof last === 'object') parts[parts.length - 1] = { ...last, to: part.to };
+    else parts.push(part);
+  };
+  for (const [i, isBound] of [...bound, types !== undefined].entries()) add(isBound ? { from: i, to: i + 1 } : '.*');
+  return parts;
 };
 
 const templatesOf = (catalogue: Catalogue, family: Family): Template[] => {

@@ -25,12 +25,12 @@ import { Outbox } from '../delivery/outbox.ts';
 import type { Pumped } from '../delivery/pump.ts';
 import type { Connection, ConnectionHandler, Upgrade } from '../transports/transport.ts';
 import { delay } from '../operations/clock.ts';
+import type { Appointed } from './agenda.ts';
+import { Deadlines } from './deadlines.ts';
 import { headsOf } from './heads.ts';
 import { count, type Pod } from './pod.ts';
 import { Subscription } from './subscription.ts';
 
-/** While the peer does not read: how soon a ping is tried again. */
-const CONGESTED_PING_MS = 1_000;
 /** How soon a cold read looks again whether another connection of its user has finished one. */
 const COLD_SLOT_WAIT_MS = 20;
 /** Subscribes that may wait for the token. */
@@ -38,12 +38,19 @@ const MAX_WAITING_FRAMES = 256;
 
 type Phase = 'new' | 'verifying' | 'open' | 'closed';
 
-export class Session implements ConnectionHandler, Pumped {
+/** Who keeps the sessions of the pod. */
+export interface SessionHost {
+  /** Look at the session at that time, instead of the one before. */
+  due(session: Session, atMs: number): void;
+  closed(session: Session): void;
+}
+
+export class Session implements ConnectionHandler, Pumped, Appointed {
   readonly id: string;
   readonly #pod: Pod;
   readonly #connection: Connection;
   readonly #outbox: Outbox;
-  readonly #onClosed: (session: Session) => void;
+  readonly #host: SessionHost;
   #upgrade: Upgrade | undefined;
   #phase: Phase = 'new';
   #waiting: UpFrame[] = [];
@@ -57,21 +64,21 @@ export class Session implements ConnectionHandler, Pumped {
   /** Whose turn it is among those that are behind. */
   #nextTurn = 0;
   #coldReads: Promise<void> | undefined;
-  #heardMs: number;
-  #nextPingMs = 0;
-  /** Nothing needs a look before. */
-  #nextDueMs: number;
-  #isWarned = false;
+  /** Kept by the agenda. */
+  slot = -1;
+  readonly #deadlines: Deadlines;
+  /** Counts refreshes: the token that was sent last wins, in whatever order they are verified. */
+  #refreshes = 0;
 
-  constructor(pod: Pod, connection: Connection, upgrade: Upgrade, id: string, onClosed: (session: Session) => void) {
+  constructor(pod: Pod, connection: Connection, upgrade: Upgrade, id: string, host: SessionHost) {
     this.id = id;
     this.#pod = pod;
     this.#connection = connection;
     this.#upgrade = upgrade;
     this.#outbox = new Outbox(connection, pod.limits.socketBudgetBytes);
-    this.#onClosed = onClosed;
-    this.#heardMs = pod.clock.now();
-    this.#nextDueMs = this.#heardMs + pod.limits.helloTimeoutMs;
+    this.#host = host;
+    this.#deadlines = new Deadlines(pod.limits, pod.clock.now());
+    host.due(this, this.#deadlines.nextMs);
   }
 
   get encoding(): Encoding {
@@ -98,7 +105,7 @@ export class Session implements ConnectionHandler, Pumped {
 
   message(bytes: Uint8Array): void {
     if (this.#phase === 'closed') return;
-    this.#heardMs = this.#pod.clock.now();
+    this.#deadlines.heard(this.#pod.clock.now());
     if (bytes.length > this.#pod.limits.maxFrameBytes) return this.close('frame_too_large');
     if (this.#phase !== 'open') {
       this.#unauthenticatedBytes += bytes.length;
@@ -131,7 +138,7 @@ export class Session implements ConnectionHandler, Pumped {
       this.#pod.users.leave(this.#user);
     }
     this.#subscriptions.length = 0;
-    this.#onClosed(this);
+    this.#host.closed(this);
   }
 
   // --- what subscriptions and the pump call -------------------------------------------------------------------
@@ -224,31 +231,24 @@ export class Session implements ConnectionHandler, Pumped {
 
   // --- what the gateway calls ---------------------------------------------------------------------------------
 
-  /** Deadlines of this connection: hello, pong, ping, token. Called often, and cheap while nothing is due. */
+  /** Does what is due on this connection. Called when its time in the agenda has come. */
   sweep(nowMs: number): void {
-    if (nowMs < this.#nextDueMs) return;
-    const { pingIntervalMs, helloTimeoutMs, tokenExpiringMs } = this.#pod.limits;
-    if (this.#phase !== 'open') return this.close('hello_timeout');
-    if (nowMs - this.#heardMs > 2 * pingIntervalMs + helloTimeoutMs) return this.close('pong_timeout');
-    const { expiresAtMs } = this.#principal!;
-    if (expiresAtMs !== undefined && nowMs >= expiresAtMs) return this.close('token_expired');
-    if (expiresAtMs !== undefined && !this.#isWarned && nowMs >= expiresAtMs - tokenExpiringMs) {
-      this.#isWarned = true;
-      this.pushFrame({ kind: 'token_expiring', inMs: expiresAtMs - nowMs });
+    for (const due of this.#deadlines.take(nowMs, this.#outbox.isCongested)) {
+      switch (due) {
+        case 'ping':
+          this.pushFrame({ kind: 'ping', heads: headsOf(this.#subscriptions) });
+          break;
+        case 'token_expiring':
+          this.pushFrame({ kind: 'token_expiring', inMs: this.#deadlines.expiresInMs(nowMs)! });
+          break;
+        case 'hello_timeout':
+        case 'pong_timeout':
+        case 'token_expired':
+          return this.close(due);
+      }
     }
-    // A peer that does not read gets no more pings: its silence will close it.
-    if (nowMs >= this.#nextPingMs) {
-      this.#nextPingMs = nowMs + (this.#outbox.isCongested ? CONGESTED_PING_MS : pingIntervalMs);
-      if (!this.#outbox.isCongested) this.pushFrame({ kind: 'ping', heads: headsOf(this.#subscriptions) });
-    }
-    this.#schedule();
+    this.#host.due(this, this.#deadlines.nextMs);
     this.wake();
-  }
-
-  #schedule(): void {
-    const expiresAtMs = this.#principal?.expiresAtMs ?? Number.POSITIVE_INFINITY;
-    const tokenMs = this.#isWarned ? expiresAtMs : expiresAtMs - this.#pod.limits.tokenExpiringMs;
-    this.#nextDueMs = Math.min(this.#nextPingMs, tokenMs);
   }
 
   drain(withinMs: number): void {
@@ -316,9 +316,9 @@ export class Session implements ConnectionHandler, Pumped {
     this.#principal = principal;
     this.#phase = 'open';
     this.#subscribes = new TokenBucket({ perSecond: limits.subscribesPerSecond, burst: limits.subscribeBurst }, nowMs);
-    // Spread, so that a fleet that came back together is not pinged together.
-    this.#nextPingMs = nowMs + limits.pingIntervalMs * (0.5 + random() / 2);
-    this.#schedule();
+    this.#deadlines.open(nowMs, random(), principal.expiresAtMs);
+    this.#host.due(this, this.#deadlines.nextMs);
+    const expiresInMs = this.#deadlines.expiresInMs(nowMs);
     this.pushFrame({
       kind: 'welcome',
       version: PROTOCOL_VERSION,
@@ -326,7 +326,7 @@ export class Session implements ConnectionHandler, Pumped {
       pingIntervalMs: limits.pingIntervalMs,
       subject: principal.subject,
       limits: { maxFrameBytes: limits.maxFrameBytes, maxSubscriptions: limits.maxSubscriptions },
-      ...(principal.expiresAtMs !== undefined && { expiresInMs: Math.max(0, principal.expiresAtMs - nowMs) }),
+      ...(expiresInMs !== undefined && { expiresInMs }),
     });
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -344,15 +344,19 @@ export class Session implements ConnectionHandler, Pumped {
 
   /** A fresh token takes effect at once: every subscription is resolved again, in whatever phase it is (I4). */
   async #refresh(id: number, token: string): Promise<void> {
+    const refresh = ++this.#refreshes;
     const verified = await this.#pod.authenticator.verify(token);
     if (this.#isClosed || !this.#principal) return;
-    if (!verified.ok) this.#error(verified.error, { id });
+    if (verified.ok && refresh !== this.#refreshes) this.pushFrame({ kind: 'ok', id });
+    else if (!verified.ok) this.#error(verified.error, { id });
     else if (verified.value.subject !== this.#principal.subject) this.#error('subject_mismatch', { id });
     else {
       this.#principal = verified.value;
-      this.#isWarned = false;
-      this.#schedule();
-      this.pushFrame({ kind: 'ok', id });
+      const nowMs = this.#pod.clock.now();
+      this.#deadlines.renew(nowMs, verified.value.expiresAtMs);
+      this.#host.due(this, this.#deadlines.nextMs);
+      const expiresInMs = this.#deadlines.expiresInMs(nowMs);
+      this.pushFrame({ kind: 'ok', id, ...(expiresInMs !== undefined && { expiresInMs }) });
       for (const subscription of [...this.#subscriptions]) this.#resolveAgain(subscription, verified.value);
     }
     this.wake();

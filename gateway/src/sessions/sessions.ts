@@ -3,11 +3,13 @@ import type { CloseReason, ResetReason } from '@sluice/schemas';
 import type { Tail } from '../log/tail.ts';
 import type { Connection, ConnectionHandler, Upgrade } from '../transports/transport.ts';
 import type { Pod } from './pod.ts';
-import { Session } from './session.ts';
+import { Agenda } from './agenda.ts';
+import { Session, type SessionHost } from './session.ts';
 
-export class Sessions {
+export class Sessions implements SessionHost {
   readonly #newId: () => string;
   readonly #sessions = new Set<Session>();
+  readonly #agenda = new Agenda<Session>();
   #pod: Pod | undefined;
   acceptedCount = 0;
 
@@ -29,15 +31,16 @@ export class Sessions {
   }
 
   accept(connection: Connection, upgrade: Upgrade): ConnectionHandler {
-    const session = new Session(this.#pod!, connection, upgrade, this.#newId(), this.#forget);
+    const session = new Session(this.#pod!, connection, upgrade, this.#newId(), this);
     this.#sessions.add(session);
     this.acceptedCount++;
     return session;
   }
 
+  /** Twice a second: polls who waits for the pod's head, and does what is due. */
   sweep(nowMs: number): void {
     for (const subscription of [...(this.#pod?.waiting ?? [])]) subscription.poll(nowMs);
-    for (const session of this.#sessions) session.sweep(nowMs);
+    for (const session of this.#agenda.take(nowMs)) session.sweep(nowMs);
   }
 
   /** A stream is another one than it was: whoever reads it starts again. */
@@ -58,7 +61,12 @@ export class Sessions {
     for (const session of [...this.#sessions]) session.close(reason);
   }
 
-  readonly #forget = (session: Session): void => {
+  due(session: Session, atMs: number): void {
+    this.#agenda.put(session, atMs);
+  }
+
+  closed(session: Session): void {
+    this.#agenda.remove(session);
     this.#sessions.delete(session);
-  };
+  }
 }

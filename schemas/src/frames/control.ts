@@ -16,7 +16,11 @@ export const ping = defineFrame('ping', 11, {
 });
 export type Ping = FrameOf<typeof ping>;
 
-export const okReply = defineFrame('ok', 6, { id: RequestId });
+export const okReply = defineFrame('ok', 6, {
+  id: RequestId,
+  /** Answers `auth`: milliseconds until the fresh token expires; absent if it does not. */
+  expiresInMs: Type.Optional(Type.Integer()),
+});
 export type OkReply = FrameOf<typeof okReply>;
 
 export const error = defineFrame('error', 7, {
