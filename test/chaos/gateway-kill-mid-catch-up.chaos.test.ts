@@ -4,18 +4,8 @@ import { type Seat, expectSeatsComplete, mixedEvent } from '../kit/audience.ts';
 import { publishBacklog } from '../kit/backlog.ts';
 import { customerOrderFilters, userFilters } from '../kit/channel-filters.ts';
 import { eventually } from '../kit/eventually.ts';
-import { showOnFailure, test as base } from '../kit/fixtures.ts';
-import { type Gateway, startGateway } from '../kit/gateway.ts';
 import { startSteadyLoad } from '../kit/order-events.ts';
-
-const test = base.extend<{ otherGateway: Gateway }>({
-  otherGateway: async ({ nats, connection, gatewayEnv, task }, use) => {
-    void connection;
-    await using gateway = await startGateway({ natsUrl: nats.url, env: gatewayEnv });
-    await use(gateway);
-    showOnFailure(task, 'the other gateway', gateway.log());
-  },
-});
+import { test } from '../kit/two-gateways.ts';
 
 const CHANNELS = [
   { channel: 'order:o-1', filters: customerOrderFilters('u-1', 'o-1') },
