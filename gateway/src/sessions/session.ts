@@ -364,7 +364,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
 
   #resolveAgain(subscription: Subscription, principal: Principal): void {
     const resolved = resolveChannel(this.#pod.catalogue, principal, subscription.name);
-    if (!resolved.ok) this.refuse(subscription, resolved.error);
+    if (!resolved.ok) subscription.giveUp(resolved.error);
     else if (resolved.value.id !== subscription.channel.resolved.id) subscription.rebind(resolved.value);
   }
 

@@ -12,7 +12,7 @@ import { encodePosition, type Encoding } from '@sluice/schemas';
 import type { ResolvedChannel } from '../access/permission.ts';
 import { needsColdRead, type Cursor } from '../delivery/catch-up.ts';
 import type { ChannelStream, LiveChannel, LiveSubscriber } from '../delivery/live-channel.ts';
-import type { StoredEvent } from '../log/cold.ts';
+import type { Cold, StoredEvent } from '../log/cold.ts';
 import { Segment } from '../log/segment.ts';
 import { matchEntries, openAtPosition, openWithFirst, type Opened, type StreamStart } from './opening.ts';
 import { count, type Pod } from './pod.ts';
@@ -166,7 +166,7 @@ export class Subscription implements LiveSubscriber {
       else if (ahead.shortSinceMs === 0) ahead.shortSinceMs = leader.readMs;
       else if (leader.readMs - ahead.shortSinceMs >= AHEAD_CONFIRM_MS) return this.reset('ahead');
     }
-    if (nowMs - this.#stuckSinceMs > PATIENCE_MS) this.#giveUp('behind', 1_000);
+    if (nowMs - this.#stuckSinceMs > PATIENCE_MS) this.giveUp('behind', 1_000);
   }
 
   #wait(stream: number, sequence: number): void {
@@ -247,7 +247,7 @@ export class Subscription implements LiveSubscriber {
         case 'reset':
           return this.reset(each.reason);
         case 'refused':
-          return this.#giveUp(each.code);
+          return this.giveUp(each.code);
         case 'ahead':
           return this.#wait(stream, each.sequence);
         case 'retry':
@@ -285,25 +285,38 @@ export class Subscription implements LiveSubscriber {
     const run = this.#run;
     if (this.#readingRun === run) return;
     this.#readingRun = run;
+    // A read of an earlier run that ends late must not open the way for a second one of this run.
+    const done = (): void => {
+      if (this.#readingRun === run) this.#readingRun = -1;
+    };
     this.#session.coldRead(async () => {
-      if (run !== this.#run || this.phase !== 'catching_up') return;
+      if (run !== this.#run || this.phase !== 'catching_up') return done();
       this.#pod.counters.coldReads++;
-      const result = await this.#pod.cold.read({
-        stream: tail.stream,
-        filters,
-        after: cursor.after,
-        tail,
-        maxEvents: COLD_PAGE_EVENTS,
-        maxBytes: Math.min(COLD_PAGE_BYTES, Math.max(CHUNK_BYTES, this.#session.roomBytes)),
-      });
-      this.#readingRun = -1;
+      let result: Awaited<ReturnType<Cold['read']>>;
+      try {
+        result = await this.#pod.cold.read({
+          stream: tail.stream,
+          filters,
+          after: cursor.after,
+          tail,
+          maxEvents: COLD_PAGE_EVENTS,
+          maxBytes: Math.min(COLD_PAGE_BYTES, Math.max(CHUNK_BYTES, this.#session.roomBytes)),
+        });
+      } catch (error) {
+        return this.#fail(error, run);
+      }
       // The subscription may have ended, been reset or been rebound to other filters while the answer was under way.
-      if (run !== this.#run || this.#cursors === undefined) return;
+      if (run !== this.#run || this.#cursors === undefined) return done();
       if (result.kind === 'truncated') return this.reset('truncated', result.firstSequence);
       if (result.kind === 'retry') {
         const code = result.code === 'overloaded' ? 'overloaded' : 'unavailable';
-        return this.#later(code, result.afterMs, () => this.#session.requestTurn());
+        // Not done before then: whatever wakes the session meanwhile must not ask again.
+        return this.#later(code, result.afterMs, () => {
+          done();
+          this.#session.requestTurn();
+        });
       }
+      done();
       this.#stuckSinceMs = 0;
       const { events, through } = result;
       if (events.length === 0) cursor.after = Math.max(cursor.after, through);
@@ -316,20 +329,21 @@ export class Subscription implements LiveSubscriber {
   #later(code: ErrorCode, afterMs: number, again: () => void): void {
     const nowMs = this.#pod.clock.now();
     this.#stuckSinceMs ||= nowMs;
-    if (nowMs - this.#stuckSinceMs > PATIENCE_MS) return this.#giveUp(code, 1_000);
+    if (nowMs - this.#stuckSinceMs > PATIENCE_MS) return this.giveUp(code, 1_000);
     const run = this.#run;
     this.#pod.clock.setTimeout(() => {
       if (run === this.#run && this.phase !== 'ended') again();
     }, afterMs);
   }
 
-  #giveUp(code: ErrorCode, retryAfterMs?: number): void {
+  /** Ends with a code: as the answer to the request if that is still owed, else as the gateway's own doing. */
+  giveUp(code: ErrorCode, retryAfterMs?: number): void {
     this.#session.refuse(this, code, this.#isAnswered ? undefined : this.#request.id, retryAfterMs);
   }
 
   #fail(error: unknown, run: number): void {
     this.#pod.onFault(error, 'subscription');
-    if (run === this.#run) this.#giveUp('internal', 1_000);
+    if (run === this.#run) this.giveUp('internal', 1_000);
     this.#session.wake();
   }
 
