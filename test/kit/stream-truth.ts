@@ -50,7 +50,8 @@ export async function readStream(connection: NatsConnection, stream: string): Pr
         received += 1;
         total += 1;
         pending = message.info.pending;
-        if (!message.headers?.has('Nats-Marker-Reason')) events.push(toTrueEvent(message));
+        // A marker has no payload; with one it is an event whose producer forged the header.
+        if (message.data.length > 0 || !message.headers?.has('Nats-Marker-Reason')) events.push(toTrueEvent(message));
         if (pending === 0) break;
       }
       if (received === 0) throw new Error(`stream ${stream}: ${pending} messages did not come`);
