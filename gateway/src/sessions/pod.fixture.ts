@@ -145,16 +145,6 @@ export class FakeConnection implements Connection {
   send(bytes: Uint8Array): boolean {
     if (this.closed || this.#isBroken) return true;
     this.#sent += bytes.length;
-    {
-      const d = decodeDown(bytes, this.encoding);
-      (globalThis as any).trace?.push(
-        '   > ' +
-          (d.ok
-            ? JSON.stringify(d.value.map((f: any) => [f.kind, f.channel ?? '', f.ref ?? '', f.sequence ?? f.id ?? '']))
-            : 'BAD') +
-          this.#buffered,
-      );
-    }
     this.#messages.push({ bytes: Uint8Array.from(bytes), end: this.#sent });
     const taken = this.#buffered > 0 ? 0 : Math.min(this.#capacity, bytes.length);
     this.#capacity -= taken;
