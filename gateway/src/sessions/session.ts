@@ -67,8 +67,10 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
   /** Kept by the agenda. */
   slot = -1;
   readonly #deadlines: Deadlines;
-  /** Counts refreshes: the token that was sent last wins, in whatever order they are verified. */
+  /** Counts refreshes: of two good tokens the one that was sent last wins, in whatever order they are verified. */
   #refreshes = 0;
+  /** The one that took effect. */
+  #refreshed = 0;
 
   constructor(pod: Pod, connection: Connection, upgrade: Upgrade, id: string, host: SessionHost) {
     this.id = id;
@@ -166,7 +168,12 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     if (this.#phase !== 'open') return false;
     let hasMore = false;
     const { length } = this.#subscriptions;
-    for (let i = 0; i < length && this.roomBytes > 0; i++) {
+    for (let i = 0; i < length; i++) {
+      if (this.roomBytes <= 0) {
+        // What fills the room now may leave at once: then nothing but this brings the others their turn.
+        hasMore = true;
+        break;
+      }
       // Subscriptions may end during a turn: the list may have become shorter.
       const subscription = this.#subscriptions[(this.#nextTurn + i) % length];
       if (subscription?.turn()) hasMore = true;
@@ -347,10 +354,11 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     const refresh = ++this.#refreshes;
     const verified = await this.#pod.authenticator.verify(token);
     if (this.#isClosed || !this.#principal) return;
-    if (verified.ok && refresh !== this.#refreshes) this.pushFrame({ kind: 'ok', id });
-    else if (!verified.ok) this.#error(verified.error, { id });
+    if (!verified.ok) this.#error(verified.error, { id });
     else if (verified.value.subject !== this.#principal.subject) this.#error('subject_mismatch', { id });
+    else if (refresh < this.#refreshed) this.pushFrame({ kind: 'ok', id });
     else {
+      this.#refreshed = refresh;
       this.#principal = verified.value;
       const nowMs = this.#pod.clock.now();
       this.#deadlines.renew(nowMs, verified.value.expiresAtMs);
