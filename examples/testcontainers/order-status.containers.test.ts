@@ -8,7 +8,7 @@ import { type Publisher, applyStreams, createPublisher } from '@sluice/producers
 import { type RezEvents, mustCompileCatalogue, rez } from '@sluice/schemas';
 import { NatsContainer, type StartedNatsContainer } from '@testcontainers/nats';
 import { SignJWT } from 'jose';
-import { RandomPortGenerator } from 'testcontainers';
+import { RandomPortGenerator, Wait } from 'testcontainers';
 import { test as base, expect } from 'vitest';
 
 const IMAGE = process.env['SLUICE_TEST_NATS_IMAGE'] || 'nats:2.15.2';
@@ -28,6 +28,10 @@ const test = base.extend<Fixtures>({
       .withJetStream()
       // A random host port changes when a container is restarted; this one stays.
       .withExposedPorts({ container: 4222, host: await new RandomPortGenerator().generatePort() })
+      // Not for the log, which is the default: a restart can miss the line of a server that is ready at once.
+      .withArg('http_port', '8222')
+      .withWaitStrategy(Wait.forHttp('/healthz', 8222))
+      .withStartupTimeout(30_000)
       .start();
     await using connection = await connectToNats(nats.getConnectionOptions());
     await applyStreams(await jetstreamManager(connection), mustCompileCatalogue(rez).streams);

@@ -3,19 +3,28 @@ import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
 import { connect } from '@nats-io/transport-node';
 import { NATS_SERVER_VERSION } from '@sluice/deploy';
 import { NatsContainer, type StartedNatsContainer } from '@testcontainers/nats';
+import { Wait } from 'testcontainers';
 
 /** SLUICE_TEST_NATS_IMAGE, else the official image. `make-image.mjs` makes one where nothing can be pulled. */
 export const NATS_IMAGE: string = process.env['SLUICE_TEST_NATS_IMAGE'] || `nats:${NATS_SERVER_VERSION}`;
 
 export const CLIENT_PORT = 4222;
 export const MONITOR_PORT = 8222;
+/** Below the test's own limit: a test that runs into that one leaves its containers behind. */
+const STARTUP_TIMEOUT_MS = 30_000;
 
-/** Not a random host port: the engine gives a container another one when it comes back, and nobody would find it. */
+/**
+ * On a fixed host port: the engine gives a container another random one when it comes back, and nobody would find it.
+ * Waits for the health page, not for the log: after a restart the log is read from the time at which the engine
+ * noted the start, and a server that was ready a millisecond earlier has never been.
+ */
 export function natsContainer(hostPort: number): NatsContainer {
   return new NatsContainer(NATS_IMAGE)
     .withJetStream()
     .withArg('http_port', String(MONITOR_PORT))
-    .withExposedPorts({ container: CLIENT_PORT, host: hostPort });
+    .withExposedPorts({ container: CLIENT_PORT, host: hostPort })
+    .withWaitStrategy(Wait.forHttp('/healthz', MONITOR_PORT))
+    .withStartupTimeout(STARTUP_TIMEOUT_MS);
 }
 
 /** A plain connection that outlives whatever happens to the servers. */
