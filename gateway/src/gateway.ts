@@ -45,7 +45,8 @@ export interface Gateway {
 
 const SWEEP_MS = 500;
 const PUMP_SLICE_MS = 4;
-const CHUNK_CACHE_BYTES = 8 * 1024 * 1024;
+/** Holds what a storm of resumes goes through in a cycle: 1,000 channels with 100 events each are 20 MB. */
+const CHUNK_CACHE_BYTES = 32 * 1024 * 1024;
 /** Batches are cut so that several fit into a socket's budget. */
 const BATCHES_PER_BUDGET = 4;
 

@@ -60,9 +60,7 @@ const subject = fc
 
 const filtersOf = (who: Principal, channel: string): readonly string[] => {
   const resolved = resolveChannel(REZ, who, channel);
-  return resolved.ok
-    ? resolved.value.streams.flatMap(({ filters, stateFilters }) => [...filters, ...stateFilters])
-    : [];
+  return resolved.ok ? resolved.value.streams.flatMap(({ filters }) => filters) : [];
 };
 
 const valuesOf = (claim: unknown): readonly unknown[] => (Array.isArray(claim) ? claim : [claim]);

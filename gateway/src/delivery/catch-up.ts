@@ -175,7 +175,8 @@ export class ChunkCache {
     // One that ended at the head of its moment is void once the head has moved: it would be read in ever smaller bits.
     if (kept && (!kept.isAtHead || isStillAtHead(channel, kept))) return kept;
     const chunk = buildChunk(channel, cursors, encoding, maxBytes, writer);
-    this.#keep(key, chunk);
+    // A channel at whose head nothing came is the usual case, and nothing to keep.
+    if (chunk.events > 0) this.#keep(key, chunk);
     return chunk;
   }
 

@@ -6,6 +6,7 @@ import type { ResolvedChannel } from '../access/permission.ts';
 import type { Segment } from '../log/segment.ts';
 import type { Tail } from '../log/tail.ts';
 import type { Clock, TimerHandle } from '../operations/clock.ts';
+import { BatchPool } from './batch.ts';
 import type { EventWriter } from './event-writer.ts';
 import { LiveChannel, type LiveSubscriber } from './live-channel.ts';
 import type { Routes } from './routes.ts';
@@ -32,6 +33,7 @@ export class Channels {
   /** Channels with live subscribers, by filter. One channel is the usual case and needs no list. */
   readonly #byFilter = new Map<string, LiveChannel | LiveChannel[]>();
   readonly #scratch: string[] = [];
+  readonly #batches = new BatchPool();
   #dirty: LiveChannel[] = [];
   #isTickScheduled = false;
   #lastTickMs = 0;
@@ -53,10 +55,9 @@ export class Channels {
   acquire(resolved: ResolvedChannel): LiveChannel {
     let channel = this.#channels.get(resolved.id);
     if (!channel) {
-      const streams = resolved.streams.map(({ stream, filters, stateFilters }) => ({
+      const streams = resolved.streams.map(({ stream, filters }) => ({
         tail: this.#options.tails.get(stream)!,
         filters,
-        stateFilters,
         ref: this.#nextRef++,
       }));
       channel = new LiveChannel(resolved, streams);
@@ -101,7 +102,7 @@ export class Channels {
   flush(channel: LiveChannel): void {
     if (channel.pendingCount === 0) return;
     this.flushCount++;
-    channel.flush(this.#options.writer, this.#options.clock.now());
+    channel.flush(this.#options.writer, this.#options.clock.now(), this.#batches);
     if (channel.liveCount === 0) this.#unlisten(channel);
   }
 
@@ -117,7 +118,7 @@ export class Channels {
   }
 
   #add(channel: LiveChannel, tail: Tail, segment: Segment, number: number): void {
-    channel.add(tail, segment, number);
+    channel.add(tail, segment, number, this.#batches);
     if (channel.pendingBytes >= this.#options.maxBatchBytes) this.flush(channel);
     else if (!channel.isDirty) {
       channel.isDirty = true;

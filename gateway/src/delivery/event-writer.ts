@@ -19,6 +19,7 @@ interface TypeName {
   readonly maxBytes: number;
 }
 
+const MAX_TYPES = 10_000;
 const FIRST_BUFFER_BYTES = 256 * 1024;
 /** How much lies between two offsets at which a chunk may be split into messages. */
 const PIECE_BYTES = 8 * 1024;
@@ -26,7 +27,9 @@ const PIECE_BYTES = 8 * 1024;
 export class EventWriter {
   readonly #catalogue: Catalogue;
   readonly #gate: PayloadGate;
-  readonly #types = new Map<string, TypeName>();
+  /** By the first and the last token of the subject. */
+  readonly #types = new Map<string, Map<string, TypeName>>();
+  #typeCount = 0;
   #buffer: Buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER_BYTES);
   #length = 0;
   #count = 0;
@@ -87,16 +90,19 @@ export class EventWriter {
   }
 
   #typeName(subject: string): TypeName {
-    const ends = `${subject.slice(0, subject.indexOf('.'))}.${subject.slice(subject.lastIndexOf('.') + 1)}`;
-    let type = this.#types.get(ends);
-    if (!type) {
-      const name = typeOfSubject(this.#catalogue.families, subject)?.name ?? ends;
-      const json = JSON.stringify(name);
-      type = { packed: packTypeName(name), json, maxBytes: Buffer.byteLength(json) + 2 };
-      // Types that are not in the catalogue come from producers (`pass`): remember a bounded number of them.
-      if (this.#types.size < 10_000) this.#types.set(ends, type);
+    const prefix = subject.slice(0, subject.indexOf('.'));
+    const last = subject.slice(subject.lastIndexOf('.') + 1);
+    const type = this.#types.get(prefix)?.get(last);
+    if (type) return type;
+    const name = typeOfSubject(this.#catalogue.families, subject)?.name ?? `${prefix}.${last}`;
+    const json = JSON.stringify(name);
+    const made = { packed: packTypeName(name), json, maxBytes: Buffer.byteLength(json) + 2 };
+    // Types that are not in the catalogue come from producers (`pass`): remember a bounded number of them.
+    if (this.#typeCount++ < MAX_TYPES) {
+      const ofPrefix = this.#types.get(prefix) ?? new Map<string, TypeName>();
+      this.#types.set(prefix, ofPrefix.set(last, made));
     }
-    return type;
+    return made;
   }
 
   #reserve(bytes: number): void {

@@ -4,13 +4,13 @@ import type { Encoding } from '@sluice/schemas';
 import type { ResolvedChannel } from '../access/permission.ts';
 import type { Segment } from '../log/segment.ts';
 import type { Tail } from '../log/tail.ts';
+import type { Batch, BatchPool } from './batch.ts';
 import type { EventWriter } from './event-writer.ts';
 
 /** One stream of a channel. */
 export interface ChannelStream {
   readonly tail: Tail;
   readonly filters: readonly string[];
-  readonly stateFilters: readonly string[];
   /** The integer by which event frames name this stream of this channel. */
   readonly ref: number;
 }
@@ -29,7 +29,8 @@ export interface LiveSubscriber {
 const NOBODY: readonly LiveSubscriber[] = [];
 
 export class LiveChannel {
-  readonly resolved: ResolvedChannel;
+  /** Without its streams: theirs are below, and a pod keeps very many of these. */
+  readonly resolved: Omit<ResolvedChannel, 'streams'>;
   readonly streams: readonly ChannelStream[];
   /** Subscriptions in whatever phase; at zero the channel is forgotten. */
   subscriptionCount = 0;
@@ -37,21 +38,19 @@ export class LiveChannel {
   isDirty = false;
   /** Registered for its filters; kept by Channels. */
   isHeard = false;
-  pendingBytes = 0;
-  readonly #live: LiveSubscriber[] = [];
-  readonly #segments: Segment[] = [];
-  readonly #numbers: number[] = [];
-  /** Index into `streams` per pending event. */
-  readonly #origins: number[] = [];
+  #live: LiveSubscriber[] = [];
+  /** Lent from the pod's pool while there is something in it. */
+  #batch: Batch | undefined;
   /** The event that was added last: by its sequence, since a reference would keep its segment from being given up. */
   #lastTail: Tail | undefined;
   #lastGeneration = -1;
   #lastSequence = -1;
-  /** Live subscribers per encoding, so that nothing is framed that nobody reads. */
-  readonly #readers: Record<Encoding, number> = { msgpack: 0, json: 0 };
+  /** Live subscribers who read JSON; the others read msgpack. Nothing is framed that nobody reads. */
+  #jsonCount = 0;
 
   constructor(resolved: ResolvedChannel, streams: readonly ChannelStream[]) {
-    this.resolved = resolved;
+    const { channel, id, key, first } = resolved;
+    this.resolved = { channel, id, key, first };
     this.streams = streams;
   }
 
@@ -60,13 +59,20 @@ export class LiveChannel {
   }
 
   get pendingCount(): number {
-    return this.#numbers.length;
+    return this.#batch?.length ?? 0;
+  }
+
+  get pendingBytes(): number {
+    return this.#batch?.byteLength ?? 0;
   }
 
   /** Only at a moment when the subscriber has read every stream to its head and nothing is pending (I3). */
   join(subscriber: LiveSubscriber): void {
-    subscriber.liveIndex = this.#live.push(subscriber) - 1;
-    this.#readers[subscriber.encoding]++;
+    // A list made for one takes an eighth of what one that was pushed to takes, and most channels have one.
+    if (this.#live.length === 0) this.#live = [subscriber];
+    else this.#live.push(subscriber);
+    subscriber.liveIndex = this.#live.length - 1;
+    if (subscriber.encoding === 'json') this.#jsonCount++;
   }
 
   leave(subscriber: LiveSubscriber): void {
@@ -78,41 +84,38 @@ export class LiveChannel {
       last.liveIndex = liveIndex;
     }
     subscriber.liveIndex = -1;
-    this.#readers[subscriber.encoding]--;
+    if (subscriber.encoding === 'json') this.#jsonCount--;
   }
 
   /** Takes an event into the batch; one that several filters of the channel match is taken once. */
-  add(tail: Tail, segment: Segment, number: number): void {
+  add(tail: Tail, segment: Segment, number: number, pool: BatchPool): void {
     const sequence = segment.sequences[number]!;
     if (this.#lastSequence === sequence && this.#lastTail === tail && this.#lastGeneration === tail.generation) return;
     this.#lastTail = tail;
     this.#lastGeneration = tail.generation;
     this.#lastSequence = sequence;
     const origin = this.streams.length === 1 ? 0 : this.streams.findIndex((stream) => stream.tail === tail);
-    this.#segments.push(segment);
-    this.#numbers.push(number);
-    this.#origins.push(origin);
-    this.pendingBytes += segment.offsets[number + 1]! - segment.offsets[number]! + 64;
+    this.#batch ??= pool.take();
+    this.#batch.add(segment, number, origin);
   }
 
   /** At or below this sequence of a stream nothing is owed to a live subscriber. */
   settled(stream: number): number {
-    const first = this.#origins.indexOf(stream);
-    return first < 0 ? this.streams[stream]!.tail.head : this.#sequence(first) - 1;
+    const first = this.#batch?.firstSequence(stream);
+    return first === undefined ? this.streams[stream]!.tail.head : first - 1;
   }
 
   /** Sends the batch to every live subscriber; those over their budget stop being live at what was sent last (I1). */
-  flush(writer: EventWriter, nowMs: number): void {
+  flush(writer: EventWriter, nowMs: number, pool: BatchPool): void {
     this.lastFlushMs = nowMs;
-    if (this.#numbers.length === 0) return;
+    const batch = this.#batch;
+    if (!batch) return;
     let isBehind = NOBODY;
-    if (this.#readers.msgpack > 0) isBehind = this.#send('msgpack', writer, isBehind);
-    if (this.#readers.json > 0) isBehind = this.#send('json', writer, isBehind);
+    if (this.#jsonCount < this.#live.length) isBehind = this.#send('msgpack', batch, writer, isBehind);
+    if (this.#jsonCount > 0) isBehind = this.#send('json', batch, writer, isBehind);
     const cursors = isBehind === NOBODY ? [] : this.streams.map((_, stream) => this.settled(stream));
-    this.#segments.length = 0;
-    this.#numbers.length = 0;
-    this.#origins.length = 0;
-    this.pendingBytes = 0;
+    this.#batch = undefined;
+    pool.give(batch);
     for (const subscriber of isBehind) {
       this.leave(subscriber);
       subscriber.fallBehind(cursors);
@@ -120,10 +123,15 @@ export class LiveChannel {
   }
 
   /** Returns `isBehind` with those added that could not take the batch; copied on the first one, which is rare. */
-  #send(encoding: Encoding, writer: EventWriter, isBehind: readonly LiveSubscriber[]): readonly LiveSubscriber[] {
+  #send(
+    encoding: Encoding,
+    { segments, numbers, origins }: Batch,
+    writer: EventWriter,
+    isBehind: readonly LiveSubscriber[],
+  ): readonly LiveSubscriber[] {
     writer.begin(encoding);
-    for (let i = 0; i < this.#numbers.length; i++) {
-      writer.add(this.streams[this.#origins[i]!]!.ref, this.#segments[i]!, this.#numbers[i]!);
+    for (let i = 0; i < numbers.length; i++) {
+      writer.add(this.streams[origins[i]!]!.ref, segments[i]!, numbers[i]!);
     }
     const { count } = writer;
     if (count === 0) return isBehind;
@@ -135,9 +143,5 @@ export class LiveChannel {
       slow.push(subscriber);
     }
     return slow ?? isBehind;
-  }
-
-  #sequence(pending: number): number {
-    return this.#segments[pending]!.sequences[this.#numbers[pending]!]!;
   }
 }

@@ -12,7 +12,9 @@ export const natsLogin = (config: Config): Partial<Login> => {
     ...(config.natsUser !== undefined && { user: config.natsUser }),
     ...(config.natsPassword !== undefined && { password: config.natsPassword }),
     ...(config.natsToken !== undefined && { token: config.natsToken }),
-    ...(config.natsCreds !== undefined && { authenticator: credsAuthenticator(new TextEncoder().encode(config.natsCreds)) }),
+    ...(config.natsCreds !== undefined && {
+      authenticator: credsAuthenticator(new TextEncoder().encode(config.natsCreds)),
+    }),
     ...(Object.keys(tls).length > 0 && { tls }),
   };
 };

@@ -1,6 +1,14 @@
 // Where a subscription starts in each stream: at its own position, if the log still agrees with it, else with first
 // events. Knows the tail and cold reads; sends nothing. All checks of DESIGN "Positions, epochs, resets" are here.
-import type { ErrorCode, FirstEvents, Position, PositionEntry, ResetReason } from '@sluice/schemas';
+import {
+  stateFiltersOf,
+  type Catalogue,
+  type ErrorCode,
+  type FirstEvents,
+  type Position,
+  type PositionEntry,
+  type ResetReason,
+} from '@sluice/schemas';
 import type { ChannelStream } from '../delivery/live-channel.ts';
 import type { Cold, ColdRetry, StoredEvent } from '../log/cold.ts';
 
@@ -75,17 +83,24 @@ const openBeforeTail = async (stream: string, { sequence, timeMs }: PositionEntr
   return isContradicted ? { kind: 'reset', reason: 'rolled_back' } : start(sequence, timeMs);
 };
 
+/** Where first events come from. */
+export interface FirstSources {
+  readonly cold: Cold;
+  readonly families: Catalogue['families'];
+  /** States that a subscription begins with at most, per stream. */
+  readonly maxStates: number;
+}
+
 /** First events of one stream for a subscription without a usable position. */
 export const openWithFirst = (
   stream: ChannelStream,
   first: FirstEvents,
-  maxStates: number,
-  cold: Cold,
+  { cold, families, maxStates }: FirstSources,
 ): Opened | Promise<Opened> => {
   const { tail, filters } = stream;
-  if (first === 'none' || (first === 'states' && stream.stateFilters.length === 0))
-    return start(tail.head, tail.headTimeMs);
-  if (first === 'states') return openWithStates(stream, maxStates, cold);
+  const stateFilters = first === 'states' ? stateFiltersOf(families, filters) : [];
+  if (first === 'none' || (first === 'states' && stateFilters.length === 0)) return start(tail.head, tail.headTimeMs);
+  if (first === 'states') return openWithStates(tail, stateFilters, maxStates, cold);
   if (first === 'all') return openWithAll(stream, cold);
   return 'last' in first
     ? openWithLast(tail.stream, filters, first.last, stream, cold)
@@ -93,7 +108,8 @@ export const openWithFirst = (
 };
 
 const openWithStates = async (
-  { tail, stateFilters }: ChannelStream,
+  tail: ChannelStream['tail'],
+  stateFilters: readonly string[],
   maxStates: number,
   cold: Cold,
 ): Promise<Opened> => {

@@ -1,6 +1,7 @@
 // I1 to I4 over real sessions, subscriptions, channels and tails: a client that follows docs/PROTOCOL.md, a log that
 // grows, is cut, rolled back and created anew, a pod that lags and is replaced, sockets that do not read, cold reads that
 // dawdle and fail, tokens that change - in whatever order.
+import { stateFiltersOf } from '@sluice/schemas';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { resolveChannel, type Principal } from '../access/permission.ts';
@@ -242,7 +243,7 @@ class World {
       if (!channel.isWanted) continue;
       const resolved = resolveChannel(REZ, this.client.granted, channel.name);
       if (!resolved.ok) throw new Error(`${channel.name} is live although ${resolved.error}`);
-      for (const { stream: name, filters, stateFilters } of resolved.value.streams) {
+      for (const { stream: name, filters } of resolved.value.streams) {
         const log = this.streams.get(name)!;
         const fold = channel.folds.get(log.epoch);
         if (!fold || fold.after === undefined) throw new Error(`${channel.name} folds nothing of ${log.epoch}`);
@@ -252,7 +253,9 @@ class World {
         expect([of, seen]).toEqual([of, owed]);
         expect([of, fold.seen]).toEqual([of, [...new Set(fold.seen)].sort((a, b) => a - b)]);
         if (!fold.isSnapshot) continue;
-        const newest = new Map(log.matching(stateFilters).map(({ subject, sequence }) => [subject, sequence]));
+        const newest = new Map(
+          log.matching(stateFiltersOf(REZ.families, filters)).map(({ subject, sequence }) => [subject, sequence]),
+        );
         for (const [subject, sequence] of newest)
           expect([of, subject, fold.seen]).toEqual([of, subject, expect.arrayContaining([sequence])]);
       }

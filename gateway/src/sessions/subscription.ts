@@ -218,7 +218,8 @@ export class Subscription implements LiveSubscriber {
 
   #first(stream: ChannelStream): Opened | Promise<Opened> {
     const { first = this.channel.resolved.first } = this.#request;
-    return openWithFirst(stream, first, this.#pod.limits.maxStates, this.#pod.cold);
+    const { cold, catalogue, limits } = this.#pod;
+    return openWithFirst(stream, first, { cold, families: catalogue.families, maxStates: limits.maxStates });
   }
 
   /** Starts at once if every stream knows its start, so that a storm of resumes costs no promises. */

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { describe, expect, test } from 'vitest';
 import { rez } from '../rez/catalogue.ts';
-import { compileCatalogue, filterSubject, mustCompileCatalogue, typeOfSubject } from './compile.ts';
+import { compileCatalogue, filterSubject, mustCompileCatalogue, stateFiltersOf, typeOfSubject } from './compile.ts';
 import {
   catalogue,
   channel,
@@ -168,4 +168,20 @@ describe('what is derived', () => {
 
     expect(filterSubject(mustCompileCatalogue(define([a, odd])).families.get('odd')!, {})).toBe('odd.*.*');
   });
+});
+
+test('states are named by type, moments and types that the filters leave out are not among them', () => {
+  const { families } = mustCompileCatalogue(rez);
+
+  const states = stateFiltersOf(families, [
+    'delivery.*.u-1.*.*',
+    'order.*.u-1.*.created',
+    'payment.*.u-1.*.*',
+    'x.*.*',
+  ]);
+
+  expect(states).toEqual([
+    'order.*.u-1.*.created',
+    ...['confirmed', 'failed', 'processing', 'refund_updated'].map((type) => `payment.*.u-1.*.${type}`),
+  ]);
 });

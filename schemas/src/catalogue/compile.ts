@@ -183,6 +183,24 @@ export const typeOfSubject = (families: ReadonlyMap<string, Family>, subject: st
   return undefined;
 };
 
+/** The same filters narrowed to types that are states: their last token is a literal. Sorted, each once. */
+export const stateFiltersOf = (
+  families: ReadonlyMap<string, Family>,
+  filters: readonly string[],
+): readonly string[] => {
+  const narrowed = new Set<string>();
+  for (const filter of filters) {
+    const prefix = filter.slice(0, filter.indexOf('.'));
+    const head = filter.slice(0, filter.lastIndexOf('.'));
+    const wanted = filter.slice(head.length + 1);
+    const family = [...families.values()].find((each) => each.prefix === prefix);
+    for (const [type, { kind }] of family?.types ?? []) {
+      if (kind === 'state' && (wanted === '*' || wanted === type)) narrowed.add(`${head}.${type}`);
+    }
+  }
+  return [...narrowed].sort();
+};
+
 /** Subject of one filter: `order.*.u-1.*.status_changed`. Values must be safe tokens already. */
 export const filterSubject = (family: Family, values: Readonly<Record<string, string>>, type: string = '*'): string => {
   const tokens = family.placeholders.map((name) => (Object.hasOwn(values, name) ? values[name] : undefined) ?? '*');
