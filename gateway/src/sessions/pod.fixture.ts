@@ -178,6 +178,11 @@ export class FakeConnection implements Connection {
     return frames;
   }
 
+  /** The peer stops reading until the next `read`. */
+  stall(): void {
+    this.#capacity = 0;
+  }
+
   write(...frames: readonly UpFrame[]): void {
     const parts = frames.map((frame) => encodeFrame(frame, this.encoding));
     this.writeBytes(Uint8Array.from(parts.flatMap((part) => [...part])));
