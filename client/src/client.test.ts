@@ -260,6 +260,22 @@ describe('links', () => {
     expect(errors).toEqual(['send_overflow']);
   });
 
+  test('a connection that overflows while the requests are sent takes no further ones along', () => {
+    const { gateway, client, clock } = setUp({ maxSubscriptions: 400 });
+    for (let i = 0; i < 400; i++) client.subscribe(`order:o-${i}`);
+    client.connect();
+    gateway.link.open();
+    gateway.link.bufferedBytes = 2_000_000;
+    gateway.link.send(welcome());
+    expect(client.state.kind).toBe('reconnecting');
+
+    clock.advance(10_000);
+    gateway.welcome();
+
+    expect(gateway.links).toHaveLength(2);
+    expect(gateway.link.received.filter(({ kind }) => kind === 'subscribe')).toHaveLength(400);
+  });
+
   test('a drain is followed by a reconnect within its window that resumes', () => {
     const { gateway, clock, client } = setUp();
     const subscription = client.subscribe('order:o-1');

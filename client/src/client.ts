@@ -263,8 +263,9 @@ export class SluiceClient implements Client {
     let bytes = hello?.length ?? 0;
     const isFull = (): boolean => bytes >= MAX_GREETING_BYTES || chunk.length >= MAX_GREETING_FRAMES;
     const requests = this.#subscriptions.requests();
-    // Taken one by one: a request that was taken counts as sent.
-    while (!hello || !isFull()) {
+    const link = this.#link;
+    // Taken one by one: a request that was taken counts as sent. One that nobody takes any more must wait for the next link.
+    while (this.#link === link && (!hello || !isFull())) {
       const { value: frame } = requests.next();
       if (!frame) break;
       const encoded = encodeFrame(frame, this.#options.encoding);
