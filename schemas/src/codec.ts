@@ -36,14 +36,16 @@ export const encodeFrame = (frame: UpFrame | DownFrame, encoding: Encoding): Uin
 
 /**
  * Splits a message into the wire arrays of its frames and decodes them. `bad_frame` if any byte of it is not well
- * formed: nesting deeper than 32, invalid UTF-8, unknown extensions, trailing bytes, or an element that is no frame.
+ * formed: nesting deeper than 32, invalid UTF-8, unknown extensions, trailing bytes, or an element that is no frame; and
+ * if it has more than `maxFrames`, before the rest is looked at.
  */
 export const decodeWire = (
   message: Uint8Array | string,
   encoding: Encoding,
+  maxFrames: number = Number.POSITIVE_INFINITY,
 ): Result<readonly (readonly unknown[])[], 'bad_frame'> => {
   try {
-    const frames = encoding === 'msgpack' ? splitMsgpack(toBytes(message)) : splitJson(message);
+    const frames = encoding === 'msgpack' ? splitMsgpack(toBytes(message), maxFrames) : splitJson(message, maxFrames);
     return frames !== undefined && frames.every(isFrame) ? ok(frames) : fail('bad_frame');
   } catch {
     // JSON.parse, TextDecoder and msgpackr throw on what the scans let through; to the caller it is all the same.
@@ -80,9 +82,10 @@ const isFrame = (value: unknown): value is readonly unknown[] => Array.isArray(v
 const toBytes = (message: Uint8Array | string): Uint8Array =>
   typeof message === 'string' ? text.encode(message) : message;
 
-const splitMsgpack = (bytes: Uint8Array): unknown[][] | undefined => {
+const splitMsgpack = (bytes: Uint8Array, maxFrames: number): unknown[][] | undefined => {
   const frames: unknown[][] = [];
   for (let offset = 0; offset < bytes.length;) {
+    if (frames.length >= maxFrames) return undefined;
     const end = scanMsgpack(bytes, offset, bytes.length, MAX_DEPTH);
     if (end < 0) return undefined;
     frames.push(unpackValue(bytes.subarray(offset, end)) as unknown[]);
@@ -91,9 +94,9 @@ const splitMsgpack = (bytes: Uint8Array): unknown[][] | undefined => {
   return frames.length > 0 ? frames : undefined;
 };
 
-const splitJson = (message: Uint8Array | string): unknown[][] | undefined => {
+const splitJson = (message: Uint8Array | string, maxFrames: number): unknown[][] | undefined => {
   if (!isShallowJson(toBytes(message), MAX_DEPTH)) return undefined;
   const lines = (typeof message === 'string' ? message : strictText.decode(message)).split('\n');
   if (lines.at(-1) === '') lines.pop();
-  return lines.length > 0 ? lines.map((line) => JSON.parse(line) as unknown[]) : undefined;
+  return lines.length > 0 && lines.length <= maxFrames ? lines.map((line) => JSON.parse(line) as unknown[]) : undefined;
 };

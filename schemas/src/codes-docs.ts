@@ -35,7 +35,7 @@ const CLOSE_HELP: Readonly<Record<CloseReason, string>> = {
   hello_timeout: ERRORS.hello_timeout.help,
   internal: ERRORS.internal.help,
   too_many_connections: ERRORS.too_many_connections.help,
-  rate_limited: 'Too many frames before the token was verified.',
+  rate_limited: 'Too many frames, or too many before the token was verified.',
   auth_unavailable: ERRORS.auth_unavailable.help,
   token_expired: 'The token has expired: reconnect with a *fresh* one.',
   overloaded: 'The client does not read what it asked for.',

@@ -200,6 +200,47 @@ describe('frames', () => {
   });
 });
 
+describe('a flood of frames', () => {
+  const unknown = (count: number): Uint8Array =>
+    new Uint8Array(2 * count).fill(0x91).map((byte, i) => (i % 2 ? 99 : byte));
+
+  test('in one message closes before most of it is looked at', async () => {
+    for (const [encoding, bytes] of [
+      ['msgpack', unknown(400_000)],
+      ['json', new TextEncoder().encode('[99]\n'.repeat(190_000))],
+    ] as const) {
+      const bench = createBench({}, encoding);
+      await bench.say(hello());
+      bench.connection.writeBytes(bytes);
+
+      expect(closedAs(bench)).toBe('bad_frame');
+      expect(bench.pod.pod.counters.errors).toEqual({});
+    }
+  });
+
+  test('in many messages closes; a steady flow does not', async () => {
+    const bench = await openBench();
+    for (let second = 0; second < 60; second++) {
+      bench.connection.writeBytes(unknown(500));
+      await bench.say();
+      bench.pod.clock.advance(1_000);
+    }
+    expect(closedAs(bench)).toBeUndefined();
+
+    for (let i = 0; i < 5; i++) bench.connection.writeBytes(unknown(500));
+    expect(closedAs(bench)).toBe('rate_limited');
+  });
+
+  test('of tokens is refused beyond the rate of subscribes', async () => {
+    const bench = await openBench({ limits: { subscribeBurst: 2, subscribesPerSecond: 10 } });
+
+    const frames = await bench.say(...[1, 2, 3].map((id) => auth(id, tokenOf(CUSTOMER))));
+
+    expect(kinds(frames).sort()).toEqual(['error rate_limited', 'ok', 'ok']);
+    expect(frames.find(({ kind }) => kind === 'error')).toMatchObject({ id: 3, retryAfterMs: 100 });
+  });
+});
+
 describe('subscribing', () => {
   test.each<[string, UpFrame, string]>([
     ['a name that breaks the grammar', subscribe(1, 'order:a b'), 'invalid_channel'],

@@ -35,6 +35,9 @@ import { Subscription } from './subscription.ts';
 const COLD_SLOT_WAIT_MS = 20;
 /** Subscribes that may wait for the token. */
 const MAX_WAITING_FRAMES = 256;
+/** Frames of a client cost microseconds each, a faulty one ten: a message of a megabyte could hold half a million. */
+const FRAMES_AT_ONCE = 2_048;
+const FRAMES_PER_SECOND = 500;
 
 type Phase = 'new' | 'verifying' | 'open' | 'closed';
 
@@ -59,6 +62,8 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
   #user: User | undefined;
   /** What this socket holds, as counted in the user's sum. */
   #countedBytes = 0;
+  /** Of frames, whatever they ask for. */
+  #frames: TokenBucket | undefined;
   #subscribes: TokenBucket | undefined;
   readonly #subscriptions: Subscription[] = [];
   /** Whose turn it is among those that are behind. */
@@ -113,8 +118,9 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
       this.#unauthenticatedBytes += bytes.length;
       if (this.#unauthenticatedBytes > this.#pod.limits.maxUnauthenticatedBytes) return this.close('frame_too_large');
     }
-    const decoded = decodeWire(bytes, this.encoding);
+    const decoded = decodeWire(bytes, this.encoding, this.#framesAtOnce);
     if (!decoded.ok) return this.close('bad_frame');
+    if (this.#frames?.take(this.#pod.clock.now(), decoded.value.length) === false) return this.close('rate_limited');
     for (const wire of decoded.value) {
       const frame = parseUp(wire);
       if (frame.kind === 'invalid') this.#invalid(frame.message, frame.id);
@@ -278,6 +284,11 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     return this.#phase === 'closed';
   }
 
+  /** Room for every subscribe that the limits allow, and for taking it back. */
+  get #framesAtOnce(): number {
+    return Math.max(FRAMES_AT_ONCE, 2 * this.#pod.limits.subscribeBurst);
+  }
+
   #receive(frame: UpFrame): void {
     if (this.#phase === 'new') {
       if (frame.kind === 'hello') void this.#hello(frame);
@@ -301,8 +312,13 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
         this.#drop(subscription);
         return this.pushFrame({ kind: 'unsubscribed', channel, id });
       }
-      case 'auth':
-        return void this.#refresh(frame.id, frame.token);
+      case 'auth': {
+        const { id, token } = frame;
+        const nowMs = this.#pod.clock.now();
+        // A signature costs as much as a subscribe, or more.
+        if (this.#subscribes!.take(nowMs)) return void this.#refresh(id, token);
+        return this.#error('rate_limited', { id, retryAfterMs: this.#subscribes!.waitMs(nowMs) });
+      }
       case 'pong':
     }
   }
@@ -323,6 +339,8 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     this.#principal = principal;
     this.#phase = 'open';
     this.#subscribes = new TokenBucket({ perSecond: limits.subscribesPerSecond, burst: limits.subscribeBurst }, nowMs);
+    const framesPerSecond = Math.max(FRAMES_PER_SECOND, 2 * limits.subscribesPerSecond);
+    this.#frames = new TokenBucket({ perSecond: framesPerSecond, burst: this.#framesAtOnce }, nowMs);
     this.#deadlines.open(nowMs, random(), principal.expiresAtMs);
     this.#host.due(this, this.#deadlines.nextMs);
     const expiresInMs = this.#deadlines.expiresInMs(nowMs);
