@@ -30,7 +30,7 @@ export const unpackValue = (bytes: Uint8Array): unknown =>
 /** Bytes of one frame. JSON frames end in a newline, so that frames of either encoding may simply be joined. */
 export const encodeFrame = (frame: UpFrame | DownFrame, encoding: Encoding): Uint8Array => {
   const definition = byKind.get(frame.kind)!;
-  const wire = toWire(definition, frame as unknown as Record<string, unknown>);
+  const wire = toWire(definition, frame);
   return encoding === 'msgpack' ? packValue(wire) : text.encode(`${JSON.stringify(wire)}\n`);
 };
 

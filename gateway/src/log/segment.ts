@@ -144,7 +144,7 @@ export class Segment {
     let length = this.slab.length * 2;
     while (length < needed) length *= 2;
     const larger = Buffer.allocUnsafeSlow(length);
-    this.slab.copy(larger, 0, 0, this.offsets[this.count]!);
+    this.slab.copy(larger, 0, 0, this.offsets[this.count]);
     this.slab = larger;
   }
 

@@ -230,7 +230,7 @@ export class Subscription implements LiveSubscriber {
   ): void {
     if (opened.every((each): each is Opened => !(each instanceof Promise))) this.#conclude(opened, announce);
     else {
-      void Promise.all(opened).then(
+      void Promise.all(opened.map((each) => Promise.resolve(each))).then(
         (all) => {
           if (run !== this.#run) return;
           this.#conclude(all, announce);

@@ -141,7 +141,7 @@ const checkFilter = (
     faults.push(`channel ${channel}: family ${familyName} is not in the catalogue`);
     return;
   }
-  for (const [placeholder, binding] of Object.entries(bindings) as [string, Binding][]) {
+  for (const [placeholder, binding] of Object.entries<Binding>(bindings)) {
     if (!family.placeholders.includes(placeholder))
       faults.push(`channel ${channel}: ${familyName} has no placeholder ${placeholder}`);
     if (binding.kind === 'param' && !params.includes(binding.name))

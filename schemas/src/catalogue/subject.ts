@@ -4,8 +4,8 @@ import { fail, ok, type Result } from '../result.ts';
 
 const MAX_SUBJECT_TOKEN_BYTES = 128;
 // Dots, wildcards, whitespace, control characters (C0, DEL, C1), and lone surrogates, which have no UTF-8 form.
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const FORBIDDEN =
+  // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
   /[.*>\s\u0000-\u001f\u007f-\u009f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/u;
 const text = new TextEncoder();
 
