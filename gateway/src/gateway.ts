@@ -195,8 +195,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     log.info({ stream: tail.stream, events: tail.eventCount, head: tail.head }, 'tail filled');
   };
 
-  const stop = async (): Promise<void> => {
-    if (isDraining) return;
+  const shutDown = async (): Promise<void> => {
     isDraining = true;
     log.info({ connections: sessions.size, windowMs: config.drainWindowMs }, 'draining');
     sessions.drain(config.drainWindowMs);
@@ -213,6 +212,9 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     await operations.close();
     log.info('closed');
   };
+  // Whoever asks a second time waits for the same end: the process exits when it is told that it came.
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopping ??= shutDown());
 
   const users = new Users({
     connections: config.maxConnectionsPerUser,

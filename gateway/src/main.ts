@@ -26,10 +26,20 @@ if (!config.ok) {
   process.exit(2);
 }
 const log = createLog({ level: config.value.logLevel, isPretty: config.value.logPretty });
+// What nobody caught leaves the process in a state that nobody knows: it ends, and clients go on elsewhere. Said by the log,
+// which hides tokens; Node itself would print them.
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.on(event, (error: unknown) => {
+    log.fatal({ err: error }, 'a fault that nobody caught');
+    process.exit(1);
+  });
+}
+let isStopping = false;
 try {
   const catalogue = await loadCatalogue(config.value.catalogue, config.value.canaryStream);
   const gateway = createGateway(config.value, { catalogue, clock: systemClock, log, random: Math.random });
   const stop = (signal: string): void => {
+    isStopping = true;
     log.info({ signal }, 'stopping');
     void gateway.stop().then(
       () => process.exit(0),
@@ -45,7 +55,11 @@ try {
   if (process.send) process.once('disconnect', () => stop('parent gone'));
   await gateway.start();
 } catch (error) {
-  const { code, message, details } = GatewayError.from(error);
-  log.fatal({ code, details, err: error }, message);
-  process.exit(1);
+  // A start that is stopped fails, and the stop ends the process.
+  if (isStopping) log.info({ err: error }, 'the start was given up');
+  else {
+    const { code, message, details } = GatewayError.from(error);
+    log.fatal({ code, details, err: error }, message);
+    process.exit(1);
+  }
 }
