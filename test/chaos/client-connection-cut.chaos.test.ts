@@ -1,4 +1,4 @@
-// Connections of clients are cut at random moments, under load: each comes back with its positions and has everything.
+// Connections of clients are cut at random moments, under load: each comes back with its positions and has everything (I1, I2).
 import { expect } from 'vitest';
 import { Audience, type Seat, expectSeatsComplete, mixedEvent } from '../kit/audience.ts';
 import { customerOrderFilters } from '../kit/channel-filters.ts';

@@ -1,4 +1,4 @@
-// The one nats-server goes away and comes back, under load.
+// The one nats-server goes away and comes back, under load (I1, I2).
 import { describe, expect } from 'vitest';
 import { Audience, mixedEvent } from '../kit/audience.ts';
 import { eventually } from '../kit/eventually.ts';

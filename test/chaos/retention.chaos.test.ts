@@ -1,5 +1,5 @@
 // Retention passes a client's cursor, before it comes back and while the pod reads for it: `truncated`, then states, then
-// live. Never a replay that leaves something out.
+// live. Never a replay that leaves something out (I2).
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { describe, expect } from 'vitest';

@@ -1,5 +1,5 @@
 // A stream that is not what it was: purged, deleted and created again, rolled back to an older copy. Connected clients
-// are reset, and so are those who come back later with an old position, to this pod or to one that never saw the past.
+// are reset, and so are those who come back later with an old position, to this pod or to one that never saw the past (I2).
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { expect } from 'vitest';

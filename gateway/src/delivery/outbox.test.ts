@@ -1,3 +1,4 @@
+// I5: what a socket cannot take is bounded, and no event is ever dropped from here.
 import { describe, expect, test } from 'vitest';
 import type { Connection } from '../transports/transport.ts';
 import { Outbox } from './outbox.ts';
