@@ -269,6 +269,27 @@ describe('cold reads', () => {
     expect(bench.pod.faults).toEqual([]);
   });
 
+  test('of before a reset that end late do not let two reads of one cursor through', async () => {
+    const bench = await createBench(10, 4);
+    await bench.subscribe({ position: at(3), first: 'all' });
+    bench.cold.asked.splice(0)[0]!.answer();
+    await bench.read();
+    const [late] = bench.cold.asked.splice(0);
+    bench.connection.write({ kind: 'auth', id: 2, token: tokenOf({ ...CUSTOMER, role: 'admin' }) });
+    await bench.read();
+    // Where everything begins; then the first page is queued behind the read that is late.
+    for (const asked of bench.cold.asked.splice(0)) asked.answer();
+    await bench.read();
+    late!.answer();
+    for (let i = 0; i < 3; i++) await bench.read();
+    await bench.answer();
+    const before = bench.pod.pod.counters.coldReads;
+    const frames = await bench.read();
+
+    expect(sequencesOf(frames)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(before).toBe(1 + 2);
+  });
+
   test('of a connection come one at a time', async () => {
     const bench = await createBench(10, 4);
     bench.connection.write(subscribe(1, 'order:o-1', { first: 'all' }), subscribe(2, 'user:u-1', { first: 'all' }));
