@@ -61,11 +61,11 @@ test('routes between the pod and the stream leader are cut: the pod gets everyth
 
   const before = load.stored.length;
   await eventually(() => load.stored.length > before + 500, { timeoutMs: 60_000 });
-  const { length } = await load.stop();
-  await audience.hasSeenMark(length - 50, 60_000);
+  const stored = await load.stop();
+  await audience.hasSeenMark(stored.length - 50, 60_000);
   await cluster.heal();
   await cluster.waitUntilHealthy();
-  await audience.expectComplete(connection);
+  await audience.expectComplete(connection, {}, 60_000, stored);
   expect(audience.resets()).toEqual([[], [], [], []]);
 });
 
@@ -99,11 +99,11 @@ test('the server of the pod and its consumer is cut off from the cluster: the po
 
   const before = load.stored.length;
   await eventually(() => load.stored.length > before + 500, { timeoutMs: 60_000 });
-  const { length } = await load.stop();
-  await audience.hasSeenMark(length - 50, 60_000);
+  const stored = await load.stop();
+  await audience.hasSeenMark(stored.length - 50, 60_000);
   await cluster.heal();
   await cluster.waitUntilHealthy();
-  await audience.expectComplete(connection);
+  await audience.expectComplete(connection, {}, 60_000, stored);
   expect(audience.resets()).toEqual([[], [], [], []]);
   expect(gateway.logRecords()).toContainEqual(expect.objectContaining({ msg: 'nats', kind: 'moving' }));
 });

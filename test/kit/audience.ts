@@ -10,7 +10,7 @@ import {
 } from './channel-filters.ts';
 import { type Expectation, assertComplete } from './checker.ts';
 import { eventually } from './eventually.ts';
-import { ORDER_STREAM, type OrderEventType, type OrderIds, PAYMENT_STREAM } from './order-events.ts';
+import { ORDER_STREAM, type OrderEventType, type OrderIds, PAYMENT_STREAM, type StoredEvent } from './order-events.ts';
 import type { SdkClient, SdkClientOptions } from './sdk-client.ts';
 import { type StreamTruth, type TrueEvent, readStreams } from './stream-truth.ts';
 import { matchesSubject } from './subject-match.ts';
@@ -75,14 +75,15 @@ export class Audience {
 
   /**
    * Waits until everybody has the newest event of each stream that is theirs, then checks that each has seen everything.
-   * Publishers must have stopped.
+   * Publishers must have stopped; what they know to be stored may be given, for a cluster that does not know it yet.
    */
   async expectComplete(
     connection: NatsConnection,
     expectation: Omit<Expectation, 'filters'> = {},
     timeoutMs = 30_000,
+    acknowledged: readonly StoredEvent[] = [],
   ): Promise<StreamTruth[]> {
-    return await expectSeatsComplete(connection, this.seats, expectation, timeoutMs);
+    return await expectSeatsComplete(connection, this.seats, expectation, timeoutMs, acknowledged);
   }
 
   /** Waits until everybody has seen something that is not older than the mark. */
@@ -101,13 +102,29 @@ export async function expectSeatsComplete(
   seats: readonly Seat[],
   expectation: Omit<Expectation, 'filters'> = {},
   timeoutMs = 30_000,
+  acknowledged: readonly StoredEvent[] = [],
 ): Promise<StreamTruth[]> {
-  const truths = await readStreams(connection, [ORDER_STREAM, PAYMENT_STREAM]);
+  const truths = await eventually(() => readAcknowledged(connection, acknowledged), {
+    timeoutMs: 60_000,
+    intervalMs: 500,
+    what: 'streams with everything that was acknowledged',
+  });
   for (const { client, channel, filters } of seats) {
     for (const last of newestOf(truths, filters)) await client.has(channel, last, timeoutMs);
     assertComplete(client.recorder, channel, truths, { ...expectation, filters });
   }
   return truths;
+}
+
+/** Undefined while a cluster that was torn a moment ago answers from an old copy. */
+export async function readAcknowledged(
+  connection: NatsConnection,
+  acknowledged: readonly StoredEvent[],
+): Promise<StreamTruth[] | undefined> {
+  const truths = await readStreams(connection, [ORDER_STREAM, PAYMENT_STREAM]);
+  const isThere = ({ stream, sequence }: StoredEvent): boolean =>
+    truths.some((truth) => truth.stream === stream && truth.lastSequence >= sequence);
+  return acknowledged.every(isThere) ? truths : undefined;
 }
 
 function newestOf(truths: readonly StreamTruth[], filters: readonly StreamFilters[]): TrueEvent[] {
