@@ -8,7 +8,7 @@ import { type FrameClientOptions, FrameClient } from './frame-client.ts';
 import { type Gateway, startGateway } from './gateway.ts';
 import { type NatsServer, startNatsServer } from './nats-server.ts';
 import { createOrderStreams, publishOrderEvents } from './order-events.ts';
-import { customerToken } from './token.ts';
+import { type TokenOptions, customerToken } from './token.ts';
 
 interface FileFixtures {
   nats: NatsServer;
@@ -27,7 +27,11 @@ interface TestFixtures {
 const CHANNEL = 'order:bystander';
 const IDS = { userId: 'bystander', orderId: 'bystander' };
 
-export function sharedGateway(env: Record<string, string> = {}): TestAPI<FileFixtures & TestFixtures> {
+/** `tokens`: what the tokens of the clients it opens need beside a subject, such as an audience. */
+export function sharedGateway(
+  env: Record<string, string> = {},
+  tokens: TokenOptions = {},
+): TestAPI<FileFixtures & TestFixtures> {
   return base.extend<{ $file: FileFixtures; $test: TestFixtures }>({
     nats: [
       // oxlint-disable-next-line no-empty-pattern -- vitest reads what a fixture needs from its parameter
@@ -60,7 +64,7 @@ export function sharedGateway(env: Record<string, string> = {}): TestAPI<FileFix
     openFrames: async ({ gateway }, use) => {
       const opened: FrameClient[] = [];
       await use(async (options = {}) => {
-        const token = options.token ?? (await customerToken());
+        const token = options.token ?? (await customerToken('u-1', tokens));
         const client = await FrameClient.open({ url: gateway.url, token, ...options });
         opened.push(client);
         return client;
@@ -70,7 +74,7 @@ export function sharedGateway(env: Record<string, string> = {}): TestAPI<FileFix
 
     bystander: [
       async ({ gateway, connection, task }, use) => {
-        const token = await customerToken(IDS.userId);
+        const token = await customerToken(IDS.userId, tokens);
         using client = await FrameClient.open({ url: gateway.url, token });
         await client.subscribeUntilLive(CHANNEL, { first: 'none' });
 
