@@ -144,6 +144,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
           ? { lastSequence: status.leaderSequence, readMs: status.leaderReadMs }
           : undefined;
       },
+      readThrough: (stream) => readers.get(stream)?.status().head ?? 0,
       onFault: (error, where) => log.error({ err: error, where }, 'fault'),
     };
     sessions.open(pod);

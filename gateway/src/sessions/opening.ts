@@ -57,10 +57,18 @@ export const matchEntries = (
   return streams.map(({ tail }) => position.entries.find(({ epoch }) => epoch === tail.epoch));
 };
 
-/** Checks a position's own event. The answer is immediate where the tail holds it, which is the usual case. */
-export const openAtPosition = ({ tail }: ChannelStream, entry: PositionEntry, cold: Cold): Opened | Promise<Opened> => {
+/**
+ * Checks a position's own event. The answer is immediate where the tail holds it, which is the usual case. A position past
+ * the head, but not past what was read of the stream, is that of an event that is gone.
+ */
+export const openAtPosition = (
+  { tail }: ChannelStream,
+  entry: PositionEntry,
+  cold: Cold,
+  readThrough: (stream: string) => number,
+): Opened | Promise<Opened> => {
   const { sequence, timeMs } = entry;
-  if (sequence > tail.head) return { kind: 'ahead', sequence };
+  if (sequence > tail.head && sequence > readThrough(tail.stream)) return { kind: 'ahead', sequence };
   // Nothing vouches for the entry (an empty stream, say): there is nothing to compare.
   if (timeMs === 0) return start(sequence, 0);
   const heldMs = sequence === tail.head && tail.headTimeMs > 0 ? tail.headTimeMs : tail.timeOf(sequence);

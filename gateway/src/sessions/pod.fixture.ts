@@ -54,6 +54,7 @@ export interface TestPodOptions extends DeliveryOptions {
   readonly limits?: Partial<SessionLimits>;
   readonly userLimits?: Partial<UserLimits>;
   readonly leaderOf?: Pod['leaderOf'];
+  readonly readThrough?: Pod['readThrough'];
 }
 
 export const createTestPod = (options: TestPodOptions): TestPod => {
@@ -92,6 +93,7 @@ export const createTestPod = (options: TestPodOptions): TestPod => {
     counters: createSessionCounters(),
     waiting: new Set(),
     leaderOf: options.leaderOf ?? (() => undefined),
+    readThrough: options.readThrough ?? (() => 0),
     onFault: (error) => faults.push(error),
   };
   let connections = 0;

@@ -78,5 +78,7 @@ export interface Pod {
   readonly waiting: Set<Subscription>;
   /** The last sequence of a stream as its leader told it, independently of the reader; undefined before that. */
   readonly leaderOf: (stream: string) => { readonly lastSequence: number; readonly readMs: number } | undefined;
+  /** Nothing that is stored in a stream up to here was missed. Past the tail's head where the newest messages are gone. */
+  readonly readThrough: (stream: string) => number;
   readonly onFault: (error: unknown, where: string) => void;
 }

@@ -156,7 +156,7 @@ export class Subscription implements LiveSubscriber {
     const ahead = this.#ahead;
     if (this.phase !== 'waiting' || !ahead) return;
     const { tail } = this.channel.streams[ahead.stream]!;
-    if (tail.head >= ahead.sequence) {
+    if (tail.head >= ahead.sequence || this.#pod.readThrough(tail.stream) >= ahead.sequence) {
       this.open();
       return this.#session.wake();
     }
@@ -182,7 +182,7 @@ export class Subscription implements LiveSubscriber {
     const run = this.#begin();
     const opened = this.channel.streams.map((stream, index) => {
       const entry = entries[index];
-      return entry ? openAtPosition(stream, entry, this.#pod.cold) : this.#first(stream);
+      return entry ? openAtPosition(stream, entry, this.#pod.cold, this.#pod.readThrough) : this.#first(stream);
     });
     this.#settle(opened, run, (starts) => {
       const recovered = entries.every((entry) => entry !== undefined);
