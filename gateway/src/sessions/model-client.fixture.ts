@@ -204,7 +204,8 @@ export class ModelClient {
         for (const { epoch, sequence, timeMs } of positionOf(frame.position).entries) {
           channel.raise(epoch, sequence, timeMs);
           const fold = channel.folds.get(epoch)!;
-          if (fold.isSnapshot) fold.after ??= sequence;
+          // A snapshot may be ahead of the pod: then it ends where its last event does.
+          if (fold.isSnapshot) fold.after ??= channel.entries.get(epoch)!.sequence;
         }
         return;
       }
