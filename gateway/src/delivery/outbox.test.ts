@@ -1,7 +1,7 @@
 // I5: what a socket cannot take is bounded, and no event is ever dropped from here.
 import { describe, expect, test } from 'vitest';
 import type { Connection } from '../transports/transport.ts';
-import { Outbox } from './outbox.ts';
+import { Outbox, type SentCounters } from './outbox.ts';
 
 /** A socket that takes `capacity` bytes into the kernel at once; the rest is buffered until `drain`. */
 class FakeSocket implements Connection {
@@ -35,12 +35,13 @@ class FakeSocket implements Connection {
   close(): void {}
 }
 
+const counters = (): SentCounters => ({ sentMessages: 0, sentBytes: 0 });
 const bytes = (length: number, fill = 1): Uint8Array => new Uint8Array(length).fill(fill);
 
 describe('messages', () => {
   test('what is pushed in a turn leaves as one message, in order', () => {
     const socket = new FakeSocket();
-    const outbox = new Outbox(socket, 1_000);
+    const outbox = new Outbox(socket, 1_000, counters());
     outbox.push(bytes(2, 1));
     outbox.push(bytes(1, 2));
     expect(socket.messages).toEqual([]);
@@ -51,9 +52,23 @@ describe('messages', () => {
     expect(socket.messages.map((message) => [...message])).toEqual([[1, 1, 2]]);
   });
 
+  test('are counted as they are handed to the socket, with their bytes', () => {
+    const sent = counters();
+    const outbox = new Outbox(new FakeSocket(4), 10, sent);
+    outbox.push(bytes(2));
+    outbox.push(bytes(1));
+    expect(sent).toEqual({ sentMessages: 0, sentBytes: 0 });
+
+    outbox.flush();
+    outbox.trySend(bytes(5));
+    outbox.trySend(bytes(50));
+
+    expect(sent).toEqual({ sentMessages: 2, sentBytes: 8 });
+  });
+
   test('a batch goes out behind what was pushed before it', () => {
     const socket = new FakeSocket();
-    const outbox = new Outbox(socket, 1_000);
+    const outbox = new Outbox(socket, 1_000, counters());
     outbox.push(bytes(1, 1));
 
     expect(outbox.trySend(bytes(1, 2))).toBe(true);
@@ -63,7 +78,7 @@ describe('messages', () => {
 
   test('a refused batch sends what was pushed before it, and nothing of itself', () => {
     const socket = new FakeSocket(0);
-    const outbox = new Outbox(socket, 100);
+    const outbox = new Outbox(socket, 100, counters());
     outbox.push(bytes(90, 1));
 
     expect(outbox.trySend(bytes(20, 2))).toBe(false);
@@ -73,7 +88,7 @@ describe('messages', () => {
 
   test('a backlog leaves in messages of some kilobytes that end between frames, so that a link that keeps breaking brings some', () => {
     const socket = new FakeSocket();
-    const outbox = new Outbox(socket, 1_000_000);
+    const outbox = new Outbox(socket, 1_000_000, counters());
     const chunk = Uint8Array.from({ length: 100_000 }, (_, at) => at);
     outbox.push(bytes(10, 1));
 
@@ -87,7 +102,7 @@ describe('messages', () => {
 
 describe('budget', () => {
   test('counts what waits here and what the socket holds', () => {
-    const outbox = new Outbox(new FakeSocket(50), 100);
+    const outbox = new Outbox(new FakeSocket(50), 100, counters());
     expect(outbox.roomBytes).toBe(100);
     outbox.push(bytes(30));
     expect(outbox.roomBytes).toBe(70);
@@ -100,7 +115,7 @@ describe('budget', () => {
 
   test('an idle socket is not even asked, and takes a batch of any size', () => {
     const socket = new FakeSocket();
-    const outbox = new Outbox(socket, 100);
+    const outbox = new Outbox(socket, 100, counters());
 
     expect(outbox.trySend(bytes(10_000))).toBe(true);
 
@@ -108,7 +123,7 @@ describe('budget', () => {
   });
 
   test('a congested socket takes a batch that fits, and no other', () => {
-    const outbox = new Outbox(new FakeSocket(0), 100);
+    const outbox = new Outbox(new FakeSocket(0), 100, counters());
     expect(outbox.trySend(bytes(40))).toBe(true);
     expect(outbox.trySend(bytes(61))).toBe(false);
     expect(outbox.trySend(bytes(60))).toBe(true);
@@ -117,7 +132,7 @@ describe('budget', () => {
 
   test('room comes back as the socket drains, bit by bit', () => {
     const socket = new FakeSocket(0);
-    const outbox = new Outbox(socket, 100);
+    const outbox = new Outbox(socket, 100, counters());
     outbox.trySend(bytes(100));
     socket.drain(30);
     outbox.drained();
@@ -128,7 +143,7 @@ describe('budget', () => {
   });
 
   test('replies push past the budget; far past it the peer counts as one that never reads', () => {
-    const outbox = new Outbox(new FakeSocket(0), 100);
+    const outbox = new Outbox(new FakeSocket(0), 100, counters());
     outbox.trySend(bytes(100));
     for (let i = 0; i < 3; i++) {
       outbox.push(bytes(100));

@@ -11,17 +11,25 @@ const HARD_LIMIT_FACTOR = 4;
  */
 const MESSAGE_BYTES = 24 * 1024;
 
+/** What all outboxes of a pod have handed to their sockets. */
+export interface SentCounters {
+  sentMessages: number;
+  sentBytes: number;
+}
+
 export class Outbox {
   readonly #connection: Connection;
   readonly #budgetBytes: number;
+  readonly #counters: SentCounters;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   /** The socket did not take everything: only then is it worth asking how much it holds. */
   #isCongested = false;
 
-  constructor(connection: Connection, budgetBytes: number) {
+  constructor(connection: Connection, budgetBytes: number, counters: SentCounters) {
     this.#connection = connection;
     this.#budgetBytes = budgetBytes;
+    this.#counters = counters;
   }
 
   /** Bytes that may still be added; zero or less while the socket is over its budget. */
@@ -93,6 +101,8 @@ export class Outbox {
   }
 
   #send(bytes: Uint8Array): void {
+    this.#counters.sentMessages++;
+    this.#counters.sentBytes += bytes.length;
     if (!this.#connection.send(bytes)) this.#isCongested = true;
   }
 }

@@ -27,7 +27,7 @@ const READINGS: Readings = {
   subscriptionsBehind: 1,
   channels: 5,
   delivered: 4_000,
-  sentFrames: 40,
+  sentMessages: 40,
   sentBytes: 600_000,
   flushes: 30,
   fromTail: 50,

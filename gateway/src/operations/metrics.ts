@@ -35,7 +35,7 @@ export interface Readings {
   /** Channels with a subscriber. */
   readonly channels: number;
   readonly delivered: number;
-  readonly sentFrames: number;
+  readonly sentMessages: number;
   readonly sentBytes: number;
   readonly flushes: number;
   readonly fromTail: number;
@@ -124,7 +124,7 @@ export const METRICS: readonly Definition[] = [
   ),
   single('gauge', 'sluice_channels', 'Channels with a subscriber.', (from) => from.channels),
   single('counter', 'sluice_events_delivered_total', 'Events sent, once per subscription.', (from) => from.delivered),
-  single('counter', 'sluice_messages_sent_total', 'Messages handed to sockets.', (from) => from.sentFrames),
+  single('counter', 'sluice_messages_sent_total', 'Messages handed to sockets.', (from) => from.sentMessages),
   single('counter', 'sluice_sent_bytes_total', 'Bytes handed to sockets.', (from) => from.sentBytes),
   single('counter', 'sluice_flushes_total', 'Batches of a channel that were encoded.', (from) => from.flushes),
   {

@@ -28,7 +28,7 @@ export interface SessionLimits {
 /** What sessions count. Plain numbers: the hot path pays an addition, metrics read them when asked. */
 export interface SessionCounters {
   delivered: number;
-  sentFrames: number;
+  sentMessages: number;
   sentBytes: number;
   fromTail: number;
   fromCold: number;
@@ -42,7 +42,7 @@ export interface SessionCounters {
 
 export const createSessionCounters = (): SessionCounters => ({
   delivered: 0,
-  sentFrames: 0,
+  sentMessages: 0,
   sentBytes: 0,
   fromTail: 0,
   fromCold: 0,

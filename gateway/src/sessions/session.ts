@@ -82,7 +82,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     this.#pod = pod;
     this.#connection = connection;
     this.#upgrade = upgrade;
-    this.#outbox = new Outbox(connection, pod.limits.socketBudgetBytes);
+    this.#outbox = new Outbox(connection, pod.limits.socketBudgetBytes, pod.counters);
     this.#host = host;
     this.#deadlines = new Deadlines(pod.limits, pod.clock.now());
     host.due(this, this.#deadlines.nextMs);
@@ -153,7 +153,6 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
 
   pushFrame(frame: DownFrame): void {
     if (this.#phase === 'closed') return;
-    this.#pod.counters.sentFrames++;
     this.#outbox.push(encodeFrame(frame, this.encoding));
   }
 
