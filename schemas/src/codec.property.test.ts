@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeDown, decodeWire, encodeFrame } from './codec.ts';
 import type { DownFrame } from './down.ts';
+import { MAX_DEPTH } from './msgpack-scan.ts';
 import { parseUp } from './up-parser.ts';
 import type { UpFrame } from './up.ts';
 import type { Encoding } from './version.ts';
@@ -197,13 +198,22 @@ describe('broken messages', () => {
     ['a key that is a map', 'msgpack', [0x92, 0x06, 0x81, 0x80, 0x01]],
     ['200,000 levels of JSON', 'json', `[6,${'['.repeat(200_000)}${']'.repeat(200_000)}]`],
     ['as many that begin in a second line', 'json', `[5]\n[6,${'['.repeat(200_000)}${']'.repeat(200_000)}]`],
-    ['33 levels of msgpack', 'msgpack', [0x92, 0x06, ...Array.from({ length: 32 }, () => 0x91), 0xc0]],
+    ['34 levels of msgpack', 'msgpack', [0x92, 0x06, ...Array.from({ length: 33 }, () => 0x91), 0xc0]],
+    ['34 levels of JSON', 'json', `[6,${'['.repeat(33)}${']'.repeat(33)}]`],
   ])('%s', (_, as, content) => {
     const message = typeof content === 'string' ? new TextEncoder().encode(content) : Uint8Array.from(content);
 
     expect(decodeWire(message, as)).toEqual({ ok: false, error: 'bad_frame' });
     if (typeof content === 'string') expect(decodeWire(content, as)).toEqual({ ok: false, error: 'bad_frame' });
   });
+});
+
+// What the payload gate lets through must not end the connection of everybody who receives it.
+test.each(ENCODINGS)('an event whose data nests as deep as payloads may is a frame (%s)', (as) => {
+  const data: unknown = JSON.parse(`${'['.repeat(MAX_DEPTH)}${']'.repeat(MAX_DEPTH)}`);
+  const message = encodeFrame({ kind: 'event', ref: 1, sequence: 1, timeMs: 1, type: 't', data }, as);
+
+  expect(downOf(message, as)).toMatchObject([{ kind: 'event', data }]);
 });
 
 test.each(ENCODINGS)('a key that is called __proto__ gives nobody another prototype (%s)', (as) => {

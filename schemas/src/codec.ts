@@ -17,6 +17,9 @@ const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number', mapsAsOb
 const text = new TextEncoder();
 const strictText = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** An event's data may nest as deep as its payload did, and the frame is one level around it. */
+const MAX_FRAME_DEPTH = MAX_DEPTH + 1;
+
 const byKind = new Map<string, FrameDefinition>([...UP_FRAMES, ...DOWN_FRAMES].map((frame) => [frame.kind, frame]));
 const downByCode = new Map<number, FrameDefinition>(DOWN_FRAMES.map((frame) => [frame.code, frame]));
 
@@ -36,7 +39,7 @@ export const encodeFrame = (frame: UpFrame | DownFrame, encoding: Encoding): Uin
 
 /**
  * Splits a message into the wire arrays of its frames and decodes them. `bad_frame` if any byte of it is not well
- * formed: nesting deeper than 32, invalid UTF-8, unknown extensions, trailing bytes, or an element that is no frame; and
+ * formed: nesting deeper than 33, invalid UTF-8, unknown extensions, trailing bytes, or an element that is no frame; and
  * if it has more than `maxFrames`, before the rest is looked at.
  */
 export const decodeWire = (
@@ -86,7 +89,7 @@ const splitMsgpack = (bytes: Uint8Array, maxFrames: number): unknown[][] | undef
   const frames: unknown[][] = [];
   for (let offset = 0; offset < bytes.length;) {
     if (frames.length >= maxFrames) return undefined;
-    const end = scanMsgpack(bytes, offset, bytes.length, MAX_DEPTH);
+    const end = scanMsgpack(bytes, offset, bytes.length, MAX_FRAME_DEPTH);
     if (end < 0) return undefined;
     frames.push(unpackValue(bytes.subarray(offset, end)) as unknown[]);
     offset = end;
@@ -95,7 +98,7 @@ const splitMsgpack = (bytes: Uint8Array, maxFrames: number): unknown[][] | undef
 };
 
 const splitJson = (message: Uint8Array | string, maxFrames: number): unknown[][] | undefined => {
-  if (!isShallowJson(toBytes(message), MAX_DEPTH)) return undefined;
+  if (!isShallowJson(toBytes(message), MAX_FRAME_DEPTH)) return undefined;
   const lines = (typeof message === 'string' ? message : strictText.decode(message)).split('\n');
   if (lines.at(-1) === '') lines.pop();
   return lines.length > 0 && lines.length <= maxFrames ? lines.map((line) => JSON.parse(line) as unknown[]) : undefined;

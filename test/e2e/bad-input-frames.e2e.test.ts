@@ -38,7 +38,7 @@ const MALFORMED: Record<Encoding, Record<string, Uint8Array>> = {
     'a nul': bytes('[5]', 0),
     '200,000 levels': text(`${'['.repeat(DEPTH)}${']'.repeat(DEPTH)}`),
     '200,000 levels of objects': text(`[2,1,"order:o-1",null,${'{"a":'.repeat(DEPTH / 2)}1`),
-    '33 levels': text(`[2,1,"order:o-1",${'['.repeat(32)}${']'.repeat(32)}]`),
+    '34 levels': text(`[2,1,"order:o-1",${'['.repeat(33)}${']'.repeat(33)}]`),
   },
   msgpack: {
     'an empty message': bytes(),
