@@ -143,17 +143,15 @@ class ColdReads implements Cold {
     const isSpan = filters.length === 1 && filters[0] === '>';
     const maxEvents = Math.max(1, Math.min(request.maxEvents, isSpan ? MAX_SPAN_EVENTS : MAX_BATCH_EVENTS));
     const maxBytes = Math.max(1, Math.min(request.maxBytes, MAX_BATCH_BYTES));
-    const key = `read ${stream} ${after} ${maxEvents} ${maxBytes} ${filters.join(' ')}`;
+    const key = `read ${stream} ${tail.generation} ${after} ${maxEvents} ${maxBytes} ${filters.join(' ')}`;
     return this.#readPage(key, { ...request, maxEvents, maxBytes });
   }
 
   async #readPage(key: string, request: ColdReadRequest): Promise<ColdPage | ColdTruncated | ColdRetry> {
     const { stream, maxBytes } = request;
     const spans = this.#sharedSpans(request);
-    const isStorm = this.#budget.waiting(stream) >= STORM_READS;
-    if (spans !== undefined && (isStorm || spans.riders(stream) >= STORM_READS)) {
-      return this.#readShared(key, spans, request);
-    }
+    const isStorm = this.#budget.waiting(stream) >= STORM_READS || (spans?.riders(stream) ?? 0) >= STORM_READS;
+    if (spans !== undefined && (isStorm || spans.holds(request))) return this.#readShared(key, spans, request);
     const result = await this.#bounded(key, stream, maxBytes, () => this.#read(request, spans !== undefined));
     if (result.kind !== 'dense') return result;
     const isShort = request.tail.firstSequence - request.after <= MAX_LONE_SPAN;

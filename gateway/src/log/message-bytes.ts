@@ -82,11 +82,6 @@ export function isDeleteMarker(block: string): boolean {
   return operation === 'DEL' || operation === 'PURGE';
 }
 
-/** A payload that outlives the socket's 64 KB chunk it is a view of. */
-export function copyOf(payload: Uint8Array): Uint8Array {
-  return payload.length === 0 ? EMPTY : Uint8Array.prototype.slice.call(payload);
-}
-
 /** RFC 3339 with nanoseconds, in UTC, as the server writes it: whole milliseconds. NaN if it is none. */
 export function storeTimeMs(text: string): number {
   const point = text.indexOf('.');

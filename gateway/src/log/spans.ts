@@ -2,13 +2,13 @@
 // for a page out of 250,000 messages); here the span they all need is read once, unfiltered (3 us a message), and they
 // ride along. Chunks are segments, so their index is the one the tail uses.
 //
-// A lift: it goes up from chunk to chunk as long as somebody waits above, then starts again at the lowest. Riders below
-// it wait for the next round instead of pulling it back, so nobody starves and a chunk is read once a round.
+// A lift: it goes up from chunk to chunk as long as somebody waits above, then starts again at the lowest. The chunks it
+// passed last are kept for a while, so that whoever took a page and comes back goes on where the page ended. Those who
+// are below wait for the next round instead of pulling the lift back: nobody starves, and a chunk is read once a round.
 
 import type { Clock } from '../operations/clock.ts';
 import type { ColdPage, ColdReadRequest, StoredEvent } from './cold-contract.ts';
 import type { DirectGet } from './direct-get.ts';
-import { copyOf } from './message-bytes.ts';
 import { Segment } from './segment.ts';
 import type { FiltersOf } from './segment.ts';
 
@@ -16,7 +16,7 @@ export interface SpanOptions {
   readonly direct: DirectGet;
   readonly clock: Clock;
   readonly filtersOf: FiltersOf;
-  /** Bytes of chunks kept, and of pages being filled, each. */
+  /** Bytes of chunks kept of a stream. What riders have found is in them; pages are copies, made when they are handed out. */
   readonly maxBytes: number;
 }
 
@@ -24,13 +24,19 @@ type Ride = Pick<ColdReadRequest, 'stream' | 'filters' | 'after' | 'tail' | 'max
 
 interface Rider {
   readonly ride: Ride;
-  readonly events: StoredEvent[];
+  /** What was found so far, by chunk; no older than the oldest chunk kept. */
+  readonly finds: Find[];
+  count: number;
   bytes: number;
   /** Everything below has been looked at. */
   next: number;
-  readonly startedMs: number;
   readonly settle: (result: ColdPage | 'stale') => void;
   readonly fail: (error: unknown) => void;
+}
+
+interface Find {
+  readonly segment: Segment;
+  readonly numbers: readonly number[];
 }
 
 /** Events of [start, through], markers left out, complete. */
@@ -38,30 +44,32 @@ interface Chunk {
   readonly start: number;
   readonly through: number;
   readonly segment: Segment;
-  bytes: number;
 }
 
 interface Lift {
+  /** Who has waited longest comes first. */
   readonly riders: Set<Rider>;
-  /** By start, least recently used first. */
-  readonly chunks: Map<number, Chunk>;
-  /** The chunk after the one that is being served, on its way. */
+  /** Oldest first; no two hold the same sequence. */
+  readonly chunks: Chunk[];
+  /** The chunk after the one that was served last, on its way. */
   ahead: { readonly start: number; readonly chunk: Promise<Chunk | 'stale'> } | undefined;
+  /** Of the stream that the chunks are of. */
   generation: number | undefined;
-  chunkBytes: number;
-  pageBytes: number;
   /** The lift does not go below this until it has been at the top. */
   floor: number;
   readonly startedMs: number;
+  /** Ends the wait of a lift that stands still. */
+  call: () => void;
 }
 
 const CHUNK_EVENTS = 4_096;
 const CHUNK_BYTES = 2 * 1024 * 1024;
 const BATCH_EVENTS = 1_024;
 const BATCH_BYTES = 512 * 1024;
-/** A rider with something to show does not wait longer than this. */
-const MAX_RIDE_MS = 2_000;
+/** Storms take a moment to gather: until then the lift waits for whoever comes in lowest. */
 const GATHER_MS = 1_000;
+/** How long the chunks are kept for riders who were handed a page and may come back. */
+const LINGER_MS = 500;
 
 export class SpanReader {
   readonly #options: SpanOptions;
@@ -76,96 +84,118 @@ export class SpanReader {
     return this.#lifts.get(stream)?.riders.size ?? 0;
   }
 
+  /** Whether the next chunk that such a read needs is at hand. */
+  holds({ stream, after, tail }: Pick<Ride, 'stream' | 'after' | 'tail'>): boolean {
+    const lift = this.#lifts.get(stream);
+    return lift !== undefined && lift.generation === tail.generation && chunkOf(lift, after + 1) !== undefined;
+  }
+
   /**
    * A page like that of a filtered read; retention is the caller's to check. The filters must be ones that filtersOf
    * yields. Throws what direct gets throw.
    */
   read(ride: Ride): Promise<ColdPage | 'stale'> {
-    return new Promise((resolve, reject) => {
-      const rider: Rider = {
-        ride,
-        events: [],
-        bytes: 0,
-        next: ride.after + 1,
-        startedMs: this.#options.clock.now(),
-        settle: resolve,
-        fail: reject,
-      };
-      const running = this.#lifts.get(ride.stream);
-      if (running !== undefined) {
-        running.riders.add(rider);
-        return;
-      }
-      const lift: Lift = {
-        riders: new Set([rider]),
-        chunks: new Map(),
-        ahead: undefined,
-        generation: undefined,
-        chunkBytes: 0,
-        pageBytes: 0,
-        floor: 0,
-        startedMs: rider.startedMs,
-      };
-      this.#lifts.set(ride.stream, lift);
-      void this.#run(ride.stream, lift);
+    return new Promise((settle, fail) => {
+      const rider: Rider = { ride, finds: [], count: 0, bytes: 0, next: ride.after + 1, settle, fail };
+      const lift = this.#liftOf(ride);
+      lift.riders.add(rider);
+      this.#ride(lift, rider);
+      lift.call();
     });
   }
 
-  /** Until nobody rides any more; then the chunks go too: an idle lift holds nothing. */
+  #liftOf({ stream, tail }: Ride): Lift {
+    let lift = this.#lifts.get(stream);
+    if (lift === undefined) {
+      lift = {
+        riders: new Set(),
+        chunks: [],
+        ahead: undefined,
+        generation: tail.generation,
+        floor: 0,
+        startedMs: this.#options.clock.now(),
+        call: () => {},
+      };
+      this.#lifts.set(stream, lift);
+      void this.#run(stream, lift);
+    } else if (lift.generation !== tail.generation) {
+      // The stream is another one: who rides from before is not listened to any more.
+      lift.generation = tail.generation;
+      lift.chunks.length = 0;
+      lift.ahead = undefined;
+    }
+    return lift;
+  }
+
+  /** Until nobody has come for a while; then the chunks go too: an idle lift holds nothing. */
   async #run(stream: string, lift: Lift): Promise<void> {
-    for (let next = nextStop(lift); next !== undefined; next = nextStop(lift)) {
-      // Storms take a moment to gather: until then the lift waits for whoever comes in lowest.
+    // oxlint-disable no-await-in-loop -- one chunk at a time is the point
+    while (lift.riders.size > 0 || (await this.#isCalled(stream, lift))) {
+      const next = nextStop(lift);
+      if (next === undefined) continue;
       lift.floor = this.#options.clock.now() - lift.startedMs < GATHER_MS ? 0 : next;
       try {
-        // oxlint-disable-next-line no-await-in-loop -- one chunk at a time is the point
-        const chunk = await this.#chunkAt(stream, lift, next);
-        this.#serve(lift, next, chunk);
+        await this.#serve(stream, lift, next);
       } catch (error) {
         for (const rider of lift.riders) rider.fail(error);
         lift.riders.clear();
       }
     }
-    this.#lifts.delete(stream);
+    // oxlint-enable no-await-in-loop
   }
 
-  async #chunkAt(stream: string, lift: Lift, next: number): Promise<Chunk | 'stale'> {
+  /** Waits for somebody to come. False if nobody does: then the lift is gone. */
+  #isCalled(stream: string, lift: Lift): Promise<boolean> {
+    const { clock } = this.#options;
+    return new Promise((resolve) => {
+      const timer = clock.setTimeout(() => {
+        this.#lifts.delete(stream);
+        resolve(false);
+      }, LINGER_MS);
+      lift.call = () => {
+        clock.clear(timer);
+        resolve(true);
+      };
+    });
+  }
+
+  /** Reads the chunk that holds `next` and takes everybody along whom it concerns. */
+  async #serve(stream: string, lift: Lift, next: number): Promise<void> {
+    const { generation } = lift;
+    const chunk = await this.#read(stream, lift, next);
+    if (generation !== lift.generation) return;
+    if (chunk === 'stale') {
+      for (const rider of lift.riders) if (rider.next === next) this.#finish(lift, rider, next - 1);
+      return;
+    }
+    this.#keep(lift, chunk);
+    for (const rider of lift.riders) this.#ride(lift, rider);
+    this.#handOut(lift);
+  }
+
+  async #read(stream: string, lift: Lift, next: number): Promise<Chunk | 'stale'> {
     const [rider] = lift.riders;
     const tailFirst = rider?.ride.tail.firstSequence ?? 0;
-    const generation = rider?.ride.tail.generation;
-    if (generation !== lift.generation) {
-      lift.chunks.clear();
-      lift.chunkBytes = 0;
-      lift.ahead = undefined;
-      lift.generation = generation;
-    }
-    // Starts are aligned, so that riders who began anywhere meet; a chunk cut short by its bytes has a successor.
-    let start = next - ((next - 1) % CHUNK_EVENTS);
-    const end = start + CHUNK_EVENTS - 1;
-    for (let chunk = lift.chunks.get(start); chunk !== undefined; chunk = lift.chunks.get(start)) {
-      if (chunk.through >= next) {
-        lift.chunks.delete(start);
-        lift.chunks.set(start, chunk);
-        return chunk;
-      }
-      start = chunk.through + 1;
-    }
-    const isAhead = lift.ahead?.start === start;
-    const chunk = await (isAhead ? lift.ahead!.chunk : this.#load(stream, start, end, tailFirst));
+    const { ahead, chunks } = lift;
+    const chunk = await (ahead?.start === next ? ahead.chunk : this.#load(stream, next, chunks, tailFirst));
     lift.ahead = undefined;
     if (chunk === 'stale') return chunk;
-    this.#keep(lift, chunk);
     // Most riders go on from here: the server reads the next chunk while this one is handed out.
-    const nextStart = chunk.through + 1;
-    if (nextStart < tailFirst && !lift.chunks.has(nextStart)) {
-      const nextEnd = nextStart - ((nextStart - 1) % CHUNK_EVENTS) + CHUNK_EVENTS - 1;
-      lift.ahead = { start: nextStart, chunk: this.#load(stream, nextStart, nextEnd, tailFirst) };
+    const start = chunk.through + 1;
+    if (start < tailFirst && chunkOf(lift, start) === undefined) {
+      lift.ahead = { start, chunk: this.#load(stream, start, chunks, tailFirst) };
       // Awaited in the next turn, or by nobody.
       lift.ahead.chunk.catch(() => {});
     }
     return chunk;
   }
 
-  async #load(stream: string, start: number, end: number, tailFirst: number): Promise<Chunk | 'stale'> {
+  async #load(stream: string, start: number, held: readonly Chunk[], tailFirst: number): Promise<Chunk | 'stale'> {
+    // Up to where a chunk goes on that is held already.
+    const end = held.reduce(
+      (least, { start: at }) => (at > start ? Math.min(least, at - 1) : least),
+      start + CHUNK_EVENTS - 1,
+    );
     const segment = new Segment(CHUNK_EVENTS);
     let through = start - 1;
     while (through < end && segment.slab.length < CHUNK_BYTES) {
@@ -184,83 +214,113 @@ export class SpanReader {
       // A replica's store is a beginning of the log: what it returned is complete through its last event.
       through = Math.min(end, answer.events.at(-1)!.sequence);
       // All this replica has: good enough only if it reaches the tail.
-      if (answer.pending === 0 && through < end) return through >= tailFirst - 1 ? done() : 'stale';
-    }
-    return done();
-
-    function done(): Chunk {
-      segment.seal();
-      return { start, through, segment, bytes: segment.byteLength };
-    }
-  }
-
-  #keep(lift: Lift, chunk: Chunk): void {
-    lift.chunks.set(chunk.start, chunk);
-    lift.chunkBytes += chunk.bytes;
-    for (const [start, oldest] of lift.chunks) {
-      if (lift.chunkBytes <= this.#options.maxBytes || lift.chunks.size === 1) break;
-      lift.chunks.delete(start);
-      lift.chunkBytes -= oldest.bytes;
-    }
-  }
-
-  /** Gives the chunk to everybody whose next event would be in it, or could be. */
-  #serve(lift: Lift, next: number, chunk: Chunk | 'stale'): void {
-    const nowMs = this.#options.clock.now();
-    for (const rider of lift.riders) {
-      if (chunk === 'stale') {
-        if (rider.next === next) this.#finish(lift, rider, rider.next - 1);
-      } else if (rider.next >= chunk.start && rider.next <= chunk.through) this.#take(lift, rider, chunk);
-    }
-    for (const rider of lift.riders) {
-      const isFull = lift.pageBytes > this.#options.maxBytes;
-      const isLate = nowMs - rider.startedMs > MAX_RIDE_MS;
-      if ((isFull || isLate) && rider.events.length > 0) this.#finish(lift, rider, rider.next - 1);
-    }
-    if (chunk === 'stale') return;
-    // The index has grown by what the riders looked up.
-    const bytes = chunk.segment.byteLength;
-    lift.chunkBytes += bytes - chunk.bytes;
-    chunk.bytes = bytes;
-  }
-
-  #take(lift: Lift, rider: Rider, { segment, through }: Chunk): void {
-    const { filters, maxEvents, maxBytes, tail } = rider.ride;
-    const from = segment.numberAfter(rider.next - 1);
-    for (const number of segment.numbersOf(filters, from, segment.count, this.#options.filtersOf)) {
-      const sequence = segment.sequences[number]!;
-      const view = segment.payload(number);
-      const isFull = rider.events.length >= maxEvents || rider.bytes + view.length > maxBytes;
-      if (isFull && rider.events.length > 0) {
-        this.#finish(lift, rider, rider.events.at(-1)!.sequence);
-        return;
+      if (answer.pending === 0 && through < end) {
+        if (through < tailFirst - 1) return 'stale';
+        break;
       }
-      // A copy: a page of a few events must not hold a chunk of thousands.
-      const payload = copyOf(view);
-      const event = { sequence, timeMs: segment.timesMs[number]!, subject: segment.subjects[number]!, payload };
-      rider.events.push({ ...event, isMarker: false });
-      rider.bytes += view.length;
-      lift.pageBytes += view.length;
     }
-    rider.next = through + 1;
-    if (rider.next >= tail.firstSequence) this.#finish(lift, rider, through);
+    segment.seal();
+    return { start, through, segment };
+  }
+
+  /** Makes room for the chunk: whoever holds something of a chunk that goes takes it along. */
+  #keep(lift: Lift, chunk: Chunk): void {
+    const { chunks, riders } = lift;
+    chunks.push(chunk);
+    // Summed up each time, since indexes grow with what is looked up in them.
+    let bytes = 0;
+    for (const { segment } of chunks) bytes += segment.byteLength;
+    while (bytes > this.#options.maxBytes && chunks.length > 1) {
+      const { segment } = chunks.shift()!;
+      bytes -= segment.byteLength;
+      for (const rider of riders) if (rider.finds[0]?.segment === segment) this.#finish(lift, rider, rider.next - 1);
+    }
+  }
+
+  /** As far as chunks are at hand. */
+  #ride(lift: Lift, rider: Rider): void {
+    const { tail } = rider.ride;
+    for (let chunk = chunkOf(lift, rider.next); chunk !== undefined; chunk = chunkOf(lift, rider.next)) {
+      if (this.#isFull(rider, chunk)) return this.#finish(lift, rider, rider.next - 1);
+      rider.next = chunk.through + 1;
+      if (rider.next >= tail.firstSequence) return this.#finish(lift, rider, chunk.through);
+    }
+  }
+
+  /** Adds what the chunk has for the rider. True if that was too much: then `next` follows the last that was added. */
+  #isFull(rider: Rider, { segment }: Chunk): boolean {
+    const { filters, maxEvents, maxBytes } = rider.ride;
+    const from = segment.numberAfter(rider.next - 1);
+    const numbers = segment.numbersOf(filters, from, segment.count, this.#options.filtersOf);
+    let taken = 0;
+    for (const number of numbers) {
+      const bytes = segment.offsets[number + 1]! - segment.offsets[number]!;
+      if (rider.count > 0 && (rider.count >= maxEvents || rider.bytes + bytes > maxBytes)) break;
+      taken += 1;
+      rider.count += 1;
+      rider.bytes += bytes;
+      rider.next = segment.sequences[number]! + 1;
+    }
+    const isFull = taken < numbers.length;
+    if (isFull) numbers.length = taken;
+    if (taken > 0) rider.finds.push({ segment, numbers });
+    return isFull;
+  }
+
+  /**
+   * With every chunk those who have waited longest get their page: as many as there are chunks kept, so that nobody
+   * waits longer than a chunk lives, and a thousand pages do not leave at once and come back at once.
+   */
+  #handOut(lift: Lift): void {
+    let due = Math.ceil(lift.riders.size / lift.chunks.length);
+    for (const rider of lift.riders) {
+      if (due === 0) return;
+      if (rider.count === 0) continue;
+      due -= 1;
+      this.#finish(lift, rider, rider.next - 1);
+    }
   }
 
   #finish(lift: Lift, rider: Rider, through: number): void {
     lift.riders.delete(rider);
-    lift.pageBytes -= rider.bytes;
     if (through <= rider.ride.after) rider.settle('stale');
-    else rider.settle({ kind: 'page', events: rider.events, through });
+    else rider.settle({ kind: 'page', events: eventsOf(rider), through });
   }
 }
 
+/** Copies: a page of a few events must not hold chunks of thousands. */
+function eventsOf({ finds, bytes, count }: Rider): StoredEvent[] {
+  const events: StoredEvent[] = [];
+  if (count === 0) return events;
+  const copy = Buffer.allocUnsafeSlow(bytes);
+  let at = 0;
+  for (const { segment, numbers } of finds) {
+    for (const number of numbers) {
+      const start = at;
+      at += segment.slab.copy(copy, at, segment.offsets[number], segment.offsets[number + 1]);
+      events.push({
+        sequence: segment.sequences[number]!,
+        timeMs: segment.timesMs[number]!,
+        subject: segment.subjects[number]!,
+        payload: copy.subarray(start, at),
+        isMarker: false,
+      });
+    }
+  }
+  return events;
+}
+
+function chunkOf({ chunks }: Lift, sequence: number): Chunk | undefined {
+  return chunks.findLast(({ start, through }) => start <= sequence && sequence <= through);
+}
+
 /** The next sequence anybody waits for at or above the lift, else the lowest; undefined if nobody rides. */
-function nextStop(lift: Lift): number | undefined {
+function nextStop({ riders, floor }: Lift): number | undefined {
   let above: number | undefined;
   let lowest: number | undefined;
-  for (const { next } of lift.riders) {
+  for (const { next } of riders) {
     if (lowest === undefined || next < lowest) lowest = next;
-    if (next >= lift.floor && (above === undefined || next < above)) above = next;
+    if (next >= floor && (above === undefined || next < above)) above = next;
   }
   return above ?? lowest;
 }
