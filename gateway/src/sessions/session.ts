@@ -69,6 +69,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
   /** Whose turn it is among those that are behind. */
   #nextTurn = 0;
   #coldReads: Promise<void> | undefined;
+  #isShortOfPageRoom = false;
   /** Kept by the agenda. */
   slot = -1;
   readonly #deadlines: Deadlines;
@@ -106,6 +107,18 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     if (!this.#outbox.isCongested || !this.#user) return own;
     this.#recount();
     return Math.min(own, this.#pod.users.limits.queuedBytes - this.#user.queuedBytes);
+  }
+
+  /** Whether another page from JetStream may be held now. Who finds no room gets a turn when there is some. */
+  hasRoomForPage(): boolean {
+    const hasRoom = this.#pageRoomBytes > 0;
+    if (!hasRoom) this.#isShortOfPageRoom = true;
+    return hasRoom;
+  }
+
+  /** Pages that wait to be sent count against the room, whichever subscription holds them. */
+  get #pageRoomBytes(): number {
+    return this.#subscriptions.reduce((room, { heldBytes }) => room - heldBytes, this.roomBytes);
   }
 
   // --- what the transport calls -------------------------------------------------------------------------------
@@ -172,6 +185,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
   turn(): boolean {
     if (this.#phase !== 'open') return false;
     let hasMore = false;
+    this.#isShortOfPageRoom = false;
     const { length } = this.#subscriptions;
     for (let i = 0; i < length; i++) {
       if (this.roomBytes <= 0) {
@@ -186,6 +200,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     this.#nextTurn = length > 0 ? (this.#nextTurn + 1) % length : 0;
     this.#outbox.flush();
     if (this.#outbox.isOverHardLimit) this.close('overloaded');
+    if (this.#isShortOfPageRoom && this.#pageRoomBytes > 0) hasMore = true;
     return hasMore && this.roomBytes > 0;
   }
 
@@ -421,6 +436,8 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     this.#subscriptions.splice(index, 1);
     this.#user!.subscriptions--;
     subscription.end();
+    // Its pages may be what the others waited for.
+    this.requestTurn();
   }
 
   #invalid(message: string, id: number | undefined): void {

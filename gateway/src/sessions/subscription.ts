@@ -131,6 +131,15 @@ export class Subscription implements LiveSubscriber {
     return this.phase === 'live' ? this.channel.settled(stream) : this.#cursors?.[stream]?.after;
   }
 
+  /** Bytes that were read from JetStream and have not been sent. */
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const { cold } of this.#cursors ?? []) {
+      if (cold) bytes += cold.segment.offsets[cold.segment.count]! - cold.segment.offsets[cold.next]!;
+    }
+    return bytes;
+  }
+
   /** One chunk, if there is one and the socket has room. True if there is more to do right away. */
   turn(): boolean {
     const cursors = this.#cursors;
@@ -282,6 +291,9 @@ export class Subscription implements LiveSubscriber {
   }
 
   #readCold(stream: number, cursor: Cursor): void {
+    // One that holds a page of another stream of the channel cannot send it without this one.
+    const hasRoom = (): boolean => this.heldBytes > 0 || this.#session.hasRoomForPage();
+    if (!hasRoom()) return;
     const { tail, filters } = this.channel.streams[stream]!;
     const run = this.#run;
     if (this.#readingRun === run) return;
@@ -292,6 +304,8 @@ export class Subscription implements LiveSubscriber {
     };
     this.#session.coldRead(async () => {
       if (run !== this.#run || this.phase !== 'catching_up') return done();
+      // Its turn may come when the reads before it have filled the room.
+      if (!hasRoom()) return done();
       this.#pod.counters.coldReads++;
       let result: Awaited<ReturnType<Cold['read']>>;
       try {
