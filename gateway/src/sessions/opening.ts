@@ -32,7 +32,7 @@ export type Opened =
   | { readonly kind: 'retry'; readonly code: ErrorCode; readonly afterMs: number }
   | { readonly kind: 'refused'; readonly code: ErrorCode };
 
-/** A replay of the last N is collected before it is sent: bounded like a cold page. */
+/** A replay of the last N is collected before it is sent: what is held of it is bounded like a cold page. */
 const LAST_PAGE_EVENTS = 1_024;
 const LAST_PAGE_BYTES = 512 * 1024;
 
@@ -148,7 +148,10 @@ const openWithLast = async (
 ): Promise<Opened> => {
   const found = await cold.lastN(name, filters, count, tail);
   if (found.kind === 'retry') return retry(found);
-  const events: StoredEvent[] = [];
+  // Thousands of large events are read twice rather than held: where the last N begin is all that has to be known.
+  let events: StoredEvent[] | undefined = [];
+  let bytes = 0;
+  const sequences: number[] = [];
   let { after } = found;
   while (after < tail.firstSequence - 1) {
     const page = await cold.read({
@@ -162,8 +165,17 @@ const openWithLast = async (
     if (page.kind === 'retry') return retry(page);
     if (page.kind === 'truncated') after = page.firstSequence - 1;
     else {
-      events.push(...page.events);
-      if (events.length > 2 * count) events.splice(0, events.length - count);
+      for (const event of page.events) {
+        sequences.push(event.sequence);
+        events?.push(event);
+        bytes += event.payload.length;
+      }
+      const excess = sequences.length - count;
+      if (excess > count) {
+        sequences.splice(0, excess);
+        for (const { payload } of events?.splice(0, excess) ?? []) bytes -= payload.length;
+      }
+      if (bytes > LAST_PAGE_BYTES) events = undefined;
       after = page.through;
     }
   }
@@ -172,5 +184,7 @@ const openWithLast = async (
     const { segment, number } = held[held.length - count]!;
     return start(segment.sequences[number]! - 1, 0);
   }
-  return start(after, 0, events.slice(-(count - held.length)), false);
+  const missing = count - held.length;
+  if (events) return start(after, 0, events.slice(-missing), false);
+  return start((sequences.at(-missing) ?? sequences[0]!) - 1, 0);
 };
