@@ -139,6 +139,18 @@ describe('cursors', () => {
     });
   });
 
+  // Events less cold ones are those of the tail: a counter that went down, and /metrics answered nothing any more.
+  test('refused events of a cold buffer are not counted as sent', () => {
+    const delivery = createDelivery();
+    const channel = acquire(delivery);
+    const segment = new Segment(2);
+    segment.append(3, 1, CREATED, Uint8Array.of(0x81));
+    segment.append(4, 2, CREATED, packValue({ cold: 4 }));
+    const cursors: Cursor[] = [{ after: 0, cold: { segment, next: 0, through: 9 } }, { after: 0 }];
+
+    expect(buildChunk(channel, cursors, 'msgpack', 1e6, delivery.writer)).toMatchObject({ events: 1, coldEvents: 1 });
+  });
+
   test('before the tail a cold read is needed, unless its answer is in hand', () => {
     const delivery = createDelivery();
     const channel = acquire(delivery);

@@ -70,13 +70,17 @@ export const buildChunk = (
   });
   const { order, taken } = mergeByTime(sources);
   writer.begin(encoding);
-  for (const [stream, event] of order) writer.add(channel.streams[stream]!.ref, event.segment, event.number);
   let coldEvents = 0;
+  for (const [stream, event] of order) {
+    const before = writer.count;
+    writer.add(channel.streams[stream]!.ref, event.segment, event.number);
+    // An event that the payload gate refuses is in no chunk.
+    if (cursors[stream]!.cold) coldEvents += writer.count - before;
+  }
   const after = sources.map(({ events, through }, stream) => {
     const cursor = cursors[stream]!;
     const count = taken[stream]!;
     if (cursor.cold) {
-      coldEvents += count;
       cursor.cold.next += count;
       if (count === events.length) cursor.cold = undefined;
     }
