@@ -26,9 +26,16 @@ const downByCode = new Map<number, FrameDefinition>(DOWN_FRAMES.map((frame) => [
 /** Bytes of one value in msgpack, as events travel. The result is the caller's to keep. */
 export const packValue = (value: unknown): Uint8Array => packr.pack(value) as Uint8Array;
 
-/** The value of bytes that `scanMsgpack` has accepted. Throws on others. */
-export const unpackValue = (bytes: Uint8Array): unknown =>
-  unpackr.unpack(bytes as Parameters<typeof unpackr.unpack>[0]);
+/**
+ * The value of a range of bytes that `scanMsgpack` has accepted. Throws on others. A range of a long-lived buffer is
+ * cheaper than a view of it: msgpackr keeps what it needs with the buffer.
+ */
+export const unpackValue = (bytes: Uint8Array, start: number = 0, end: number = bytes.length): unknown => {
+  range.start = start;
+  range.end = end;
+  return unpackr.unpack(bytes as Parameters<typeof unpackr.unpack>[0], range);
+};
+const range = { start: 0, end: 0 };
 
 /** Bytes of one frame. JSON frames end in a newline, so that frames of either encoding may simply be joined. */
 export const encodeFrame = (frame: UpFrame | DownFrame, encoding: Encoding): Uint8Array => {

@@ -74,37 +74,45 @@ export class PayloadGate {
   }
 
   #inspect(segment: Segment, number: number): number {
-    const bytes = segment.payload(number);
+    const { slab, offsets } = segment;
+    let bytes: Uint8Array = slab;
+    let start = offsets[number]!;
+    let end = offsets[number + 1]!;
     const refuse = (refusal: Refusal, reason: string): typeof REFUSED => {
       this.#options.onRefused(segment.subjects[number]!, segment.sequences[number]!, refusal, reason);
       return REFUSED;
     };
-    const verdict = encodingOf(bytes);
+    const verdict = encodingOf(slab, start, end);
     if (verdict === UNCHECKED) return refuse('not_an_object', 'neither a msgpack map nor a JSON object');
-    let packed = bytes;
     if (verdict === JSON_TEXT) {
-      const parsed = packJson(bytes);
+      const parsed = packJson(segment.payload(number));
       if (typeof parsed === 'string') return refuse('malformed', parsed);
-      packed = parsed;
+      bytes = parsed;
+      start = 0;
+      end = parsed.length;
     }
-    if (scanMsgpack(packed, 0, packed.length) !== packed.length)
-      return refuse('malformed', 'not one well-formed value');
-    const fault = this.#schemaFault(segment.subjects[number]!, packed);
+    if (scanMsgpack(bytes, start, end) !== end) return refuse('malformed', 'not one well-formed value');
+    const fault = this.#schemaFault(segment.subjects[number]!, bytes, start, end);
     if (fault) {
       const refused = refuse(fault.refusal, fault.reason);
       if (this.#options.onInvalid === 'drop') return refused;
     }
-    if (verdict === JSON_TEXT) segment.keepTranscoded(number, FORM.msgpack, packed);
+    if (verdict === JSON_TEXT) segment.keepTranscoded(number, FORM.msgpack, bytes);
     return verdict;
   }
 
-  #schemaFault(subject: string, packed: Uint8Array): { refusal: Refusal; reason: string } | undefined {
+  #schemaFault(
+    subject: string,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): { refusal: Refusal; reason: string } | undefined {
     const type = typeOfSubject(this.#catalogue.families, subject);
     if (!type) return { refusal: 'unknown_type', reason: 'the catalogue has no such event type' };
     if (this.#options.validate === 'off') return undefined;
     if (this.#options.validate === 'sample' && this.#seen++ % SAMPLE_ONE_IN !== 0) return undefined;
     const validator = this.#validators.get(type.name)!;
-    const value = unpackValue(packed);
+    const value = unpackValue(bytes, start, end);
     if (validator.Check(value)) return undefined;
     const [first] = validator.Errors(value);
     return { refusal: 'schema', reason: `${first?.instancePath || '/'} ${first?.message ?? 'does not fit'}` };
@@ -112,13 +120,13 @@ export class PayloadGate {
 }
 
 /** By the first byte: a payload is an object, and no msgpack map begins like a JSON object. */
-const encodingOf = (bytes: Uint8Array): number => {
-  let at = 0;
-  while (at < bytes.length && (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09))
-    at++;
-  const first = bytes[at];
+const encodingOf = (bytes: Uint8Array, start: number, end: number): number => {
+  let at = start;
+  while (at < end && (bytes[at] === 0x20 || bytes[at] === 0x0a || bytes[at] === 0x0d || bytes[at] === 0x09)) at++;
+  if (at === end) return UNCHECKED;
+  const first = bytes[at]!;
   if (first === 0x7b) return JSON_TEXT;
-  if (at === 0 && first !== undefined && ((first & 0xf0) === 0x80 || first === 0xde || first === 0xdf)) return MSGPACK;
+  if (at === start && ((first & 0xf0) === 0x80 || first === 0xde || first === 0xdf)) return MSGPACK;
   return UNCHECKED;
 };
 
