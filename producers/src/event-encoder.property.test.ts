@@ -30,6 +30,8 @@ test('whatever is let through is one well-formed value, and any other value is r
 test('every JSON document may travel in a field that the schema does not name', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 5 }), (extra) => {
+      // Decoders rename this one key, since assigning it would change the object's prototype.
+      fc.pre(!JSON.stringify(extra).includes('"__proto__"'));
       const { bytes } = msgpack.encode('order.status_changed', keys, { ...event, extra });
       expect(JSON.stringify(unpackValue(bytes))).toBe(JSON.stringify({ ...event, extra }));
     }),

@@ -1,4 +1,5 @@
 // What a stream holds, read with a plain nats.js consumer: the truth that clients' records are compared with.
+import { eventually } from './eventually.ts';
 import { AckPolicy, DeliverPolicy, type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 
@@ -24,7 +25,10 @@ const BATCH = 1_000;
 /** Reads whole streams as they are now. Publishers should have stopped. */
 export async function readStreams(connection: NatsConnection, names: readonly string[]): Promise<StreamTruth[]> {
   const truths: StreamTruth[] = [];
-  for (const name of names) truths.push(await readStream(connection, name));
+  for (const name of names) {
+    // A replica that was killed catches up after it is back: until then its copy is not the truth, which says so.
+    truths.push(await eventually(() => readStream(connection, name), { timeoutMs: 60_000, intervalMs: 500 }));
+  }
   return truths;
 }
 
