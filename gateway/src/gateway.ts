@@ -53,6 +53,9 @@ const BATCHES_PER_BUDGET = 4;
 export const createGateway = (config: Config, { catalogue, clock, log, random }: GatewayDependencies): Gateway => {
   const refusals: Partial<Record<Refusal, number>> = {};
   const logRefusal = throttleLog(log, 'warn', { perSecond: 5, burst: 20 }, clock);
+  // A fault that one client can cause may come again and again.
+  const logFault = throttleLog(log, 'error', { perSecond: 5, burst: 20 }, clock);
+  const onFault = (error: unknown, where = 'transport'): void => void logFault({ err: error, where }, 'fault');
   const routes = compileRoutes(catalogue);
   const memory = new TailMemory(config.tailMaxBytes);
   const tails = new Map(catalogue.streams.map(({ name }) => [name, new Tail(name, routes.filtersOf, memory)]));
@@ -145,7 +148,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
           : undefined;
       },
       readThrough: (stream) => readers.get(stream)?.status().head ?? 0,
-      onFault: (error, where) => log.error({ err: error, where }, 'fault'),
+      onFault,
     };
     sessions.open(pod);
     await Promise.all([...tails.values()].map((tail) => read(tail, nats!)));
@@ -269,6 +272,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       if (isDraining) return 'draining';
       return sessions.size >= config.maxConnections ? 'too many connections' : undefined;
     },
+    onFault,
   });
   return { start, stop };
 };

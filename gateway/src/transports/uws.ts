@@ -1,5 +1,5 @@
 // The one file that knows uWebSockets.js: upgrades on /v1/ws, bytes in and out. Knows no frame.
-import { SUBPROTOCOLS, type Encoding } from '@sluice/schemas';
+import { CLOSE_CODES, SUBPROTOCOLS, type Encoding } from '@sluice/schemas';
 // The default import works with this registry's copy (CommonJS) and with upstream's ESM wrapper alike.
 import uws from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, us_listen_socket, us_socket_context_t, WebSocket } from 'uWebSockets.js';
@@ -19,6 +19,8 @@ export interface WebSocketServerOptions {
   readonly accept: Accept;
   /** Why a new connection is refused with 503 right now, if it is. */
   readonly refusal: () => string | undefined;
+  /** A handler threw, which is a bug: its connection is closed. */
+  readonly onFault: (error: unknown) => void;
 }
 
 export interface WebSocketServer {
@@ -30,7 +32,8 @@ export interface WebSocketServer {
 
 interface SocketData {
   readonly encoding: Encoding;
-  readonly upgrade: Upgrade;
+  /** Until the connection is open: it may hold the token. */
+  upgrade: Upgrade | undefined;
   handler: ConnectionHandler | undefined;
   connection: UwsConnection | undefined;
 }
@@ -41,6 +44,8 @@ const OVERSIZE_FACTOR = 2;
 /** Our own budgets end far below; uWS drops messages silently at its own limit, so it must never be reached. */
 const UNREACHABLE_BYTES = 1024 * 1024 * 1024;
 const MAX_IDLE_SECONDS = 960;
+/** What a closed socket may keep for a peer that is slow to read. uWS waits up to 16 s for it, and nobody counts it. */
+const MAX_LINGERING_BYTES = 16 * 1024;
 
 class UwsConnection implements Connection {
   readonly encoding: Encoding;
@@ -64,7 +69,9 @@ class UwsConnection implements Connection {
   close(code: number, reason: string): void {
     const socket = this.#socket;
     this.#socket = undefined;
-    socket?.end(code, reason);
+    if (!socket) return;
+    if (socket.getBufferedAmount() > MAX_LINGERING_BYTES) socket.close();
+    else socket.end(code, reason);
   }
 
   /** The socket is gone: touching it from here on would throw. */
@@ -75,6 +82,15 @@ class UwsConnection implements Connection {
 
 export const createWebSocketServer = (options: WebSocketServerOptions): WebSocketServer => {
   const { path, isCompressed, accept } = options;
+  /** An exception out of a callback of uWS would end the process: one connection's bug is not everybody's. */
+  const guard = (data: SocketData, act: () => void): void => {
+    try {
+      act();
+    } catch (error) {
+      options.onFault(error);
+      data.connection?.close(CLOSE_CODES.internal, 'internal');
+    }
+  };
   let listening: us_listen_socket | undefined;
   const app = uws.App();
   app.ws<SocketData>(path, {
@@ -86,16 +102,27 @@ export const createWebSocketServer = (options: WebSocketServerOptions): WebSocke
     upgrade: (response, request, context) => upgrade(response, request, context, options),
     open: (socket) => {
       const data = socket.getUserData();
-      data.connection = new UwsConnection(socket, data.encoding, isCompressed);
-      data.handler = accept(data.connection, data.upgrade);
+      const { encoding, upgrade: request } = data;
+      data.upgrade = undefined;
+      const connection = new UwsConnection(socket, encoding, isCompressed);
+      data.connection = connection;
+      guard(data, () => {
+        data.handler = accept(connection, request!);
+      });
     },
-    // The bytes are only ours during the call; whatever a handler keeps of them it has decoded.
-    message: (socket, message) => socket.getUserData().handler?.message(new Uint8Array(message)),
-    drain: (socket) => socket.getUserData().handler?.drained(),
+    message: (socket, message) => {
+      const data = socket.getUserData();
+      // The bytes are only ours during the call; whatever a handler keeps of them it has decoded.
+      guard(data, () => data.handler?.message(new Uint8Array(message)));
+    },
+    drain: (socket) => {
+      const data = socket.getUserData();
+      guard(data, () => data.handler?.drained());
+    },
     close: (socket) => {
       const data = socket.getUserData();
       data.connection?.forget();
-      data.handler?.closed();
+      guard(data, () => data.handler?.closed());
     },
   });
   app.any('/*', (response) => {
