@@ -4,6 +4,7 @@
 import { type Socket, connect } from 'node:net';
 import { nowMs } from './clock.ts';
 import { createPayload, type LoadChannel, stampPayload, subjectOf, TYPES } from './load-event.ts';
+import { strideOf } from './stride.ts';
 import { serveWorker } from './worker.ts';
 
 const INBOX = '_INBOX.bench';
@@ -59,7 +60,6 @@ let socket: Socket;
 let setup: SetupArgument;
 let messages: Message[][] = [];
 let counters = new Uint32Array();
-/** Coprime to the number of channels: each gets one event a round, in an order that is not that of the sockets. */
 let stride = 1;
 let published = 0;
 let acknowledged = 0;
@@ -79,7 +79,7 @@ const start = async (argument: SetupArgument): Promise<void> => {
     TYPES.map((type) => ({ subject: subjectOf(channel, type), payload: createPayload(channel, type, payloadBytes) })),
   );
   counters = new Uint32Array(channels.length);
-  stride = [7_919, 104_729, 1].find((prime) => channels.length % prime !== 0 || prime === 1)! % channels.length || 1;
+  stride = strideOf(channels.length);
   await new Promise<void>((resolve, reject) => {
     socket = connect({ host: setup.host, port: setup.port, noDelay: true }, resolve);
     socket.once('error', reject);

@@ -3,6 +3,7 @@
 import uWS from 'uWebSockets.js';
 import { nowMs } from './clock.ts';
 import { createFrame, createPayload, stampPayload, TYPES } from './load-event.ts';
+import { strideOf } from './stride.ts';
 import { serveWorker } from './worker.ts';
 
 const TOPIC = 'hot';
@@ -102,16 +103,17 @@ export const handlers = {
       }
       return events;
     }, durationMs),
-  /** Single sends at a rate, round the sockets. */
+  /** Single sends at a rate, round the sockets, in the order in which the publisher goes round the channels. */
   send: ({ durationMs, ratePerSecond }: { durationMs: number; ratePerSecond: number }): Promise<RawRun> =>
     measured(async (isOver) => {
       const startedMs = nowMs();
+      const stride = strideOf(sockets.length);
       let events = 0;
       await new Promise<void>((resolve) => {
         const timer = setInterval(() => {
           const due = Math.floor(((nowMs() - startedMs) / 1_000) * ratePerSecond);
           for (; events < due; events++) {
-            const index = events % sockets.length;
+            const index = (events * stride) % sockets.length;
             sockets[index]!.send(nextFrame(index), true, false);
           }
           if (!isOver()) return;
