@@ -47,6 +47,8 @@ const SWEEP_MS = 500;
 const PUMP_SLICE_MS = 4;
 /** Holds what a storm of resumes goes through in a cycle: 1,000 channels with 100 events each are 20 MB. */
 const CHUNK_CACHE_BYTES = 32 * 1024 * 1024;
+/** Enough for the close codes of honest slow clients; a flood of others is cut off. */
+const MAX_LINGERING_BYTES = 32 * 1024 * 1024;
 /** Batches are cut so that several fit into a socket's budget. */
 const BATCHES_PER_BUDGET = 4;
 
@@ -267,6 +269,8 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     isCompressed: config.compression,
     isTokenInQueryAllowed: config.tokenInQuery,
     idleTimeoutMs: 4 * config.pingIntervalMs,
+    maxLingeringBytes: MAX_LINGERING_BYTES,
+    clock,
     accept: (connection, upgrade) => sessions.accept(connection, upgrade),
     refusal: () => {
       if (isDraining) return 'draining';

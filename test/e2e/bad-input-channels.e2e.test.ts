@@ -22,9 +22,11 @@ test.for([
 
   const { code } = await client.next('error', (frame) => frame.id === id);
   expect(['invalid_channel', 'unknown_channel']).toContain(code);
-  await publishOrderEvents(connection, 2);
-  await client.subscribeUntilLive('order:o-17', { first: 'none' });
-  expect(client.recorder.total()).toBe(0);
+  const beside = 'order:o-17';
+  await client.subscribeUntilLive(beside, { first: 'none' });
+  const [last] = (await publishOrderEvents(connection, 2)).slice(-1);
+  await eventually(() => client.recorder.has(beside, last!));
+  expect(client.recorder.total()).toBe(client.recorder.count(beside));
 });
 
 test.for(['orders:o-1', 'toString:x', 'constructor:x', '__proto__:x', 'hasownproperty:x', 'eph:x'])(

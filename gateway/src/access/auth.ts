@@ -1,4 +1,5 @@
 // Tokens -> principals, with jose. Knows neither sockets nor the catalogue's channels.
+import { webcrypto } from 'node:crypto';
 import {
   createRemoteJWKSet,
   customFetch,
@@ -6,6 +7,7 @@ import {
   jwtVerify,
   type CryptoKey,
   decodeJwt,
+  type JWTHeaderParameters,
   type JWTPayload,
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
@@ -44,6 +46,7 @@ export interface Authenticator {
   readonly outcomes: Readonly<Record<AuthOutcome, number>>;
 }
 
+const { subtle } = webcrypto;
 /** After a failed fetch of the key set: how long everybody is told so at once instead of fetching again. */
 const JWKS_RETRY_MS = 1_000;
 
@@ -53,10 +56,9 @@ type Verifier = (token: string, options: JWTVerifyOptions) => Promise<JWTPayload
 export const createAuthenticator = (options: AuthOptions, clock: Pick<Clock, 'now'>): Authenticator => {
   const { key, issuer, audience, clockToleranceMs, maxTokenBytes } = options;
   const keySet = key.kind === 'jwks' ? createKeySet(key.url, options.jwks, clock) : undefined;
-  const verifier: Verifier = keySet
+  const verifier = keySet
     ? verifyWithSet(keySet.get)
-    : async (token, rules) =>
-        (await jwtVerify(token, (key as { key: Parameters<typeof jwtVerify>[1] }).key, rules)).payload;
+    : verifyWithKey(key as Exclude<VerificationKey, { kind: 'jwks' }>);
 
   const judge = async (token: string | undefined): Promise<Result<Principal, AuthFault>> => {
     if (token === undefined || token === '') return fail('token_missing');
@@ -115,6 +117,21 @@ const createKeySet = (url: URL, jwks: AuthOptions['jwks'], clock: Pick<Clock, 'n
     },
   });
   return { get, loadedAtMs: () => loadedAtMs };
+};
+
+const verifyWithKey = ({ kind, key }: Exclude<VerificationKey, { kind: 'jwks' }>): Verifier => {
+  if (kind === 'public') return async (token, rules) => (await jwtVerify(token, key, rules)).payload;
+  // jose would import a secret for every token anew, which takes longer than to verify it.
+  const imported = new Map<string, Promise<CryptoKey>>();
+  const importFor = ({ alg }: JWTHeaderParameters): Promise<CryptoKey> => {
+    const known = imported.get(alg);
+    if (known) return known;
+    const hash = `SHA-${alg.slice('HS'.length)}`;
+    const made = subtle.importKey('raw', key.export(), { name: 'HMAC', hash }, false, ['verify']);
+    imported.set(alg, made);
+    return made;
+  };
+  return async (token, rules) => (await jwtVerify(token, importFor, rules)).payload;
 };
 
 /** A token without `kid` while several keys fit, as during a rotation: any of them may have signed it. */

@@ -7,7 +7,7 @@ export interface Connection {
   /** Sends one message of whole frames. False if the socket did not take all of it: bytes are buffered. */
   send(bytes: Uint8Array): boolean;
   bufferedBytes(): number;
-  /** Sends what is buffered, then closes; a peer that leaves much of it unread is cut off without the code. */
+  /** Sends what is buffered, then closes; peers that leave too much of it unread between them are cut off without the code. */
   close(code: number, reason: string): void;
 }
 

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
+import { ManualClock } from '../operations/manual-clock.fixture.ts';
 import type { Connection } from './transport.ts';
 import { createWebSocketServer, type WebSocketServer } from './uws.ts';
 
@@ -30,6 +31,8 @@ const dial = async (onThrow: (error: unknown) => void = () => {}, message = (): 
     isCompressed: false,
     isTokenInQueryAllowed: false,
     idleTimeoutMs: 60_000,
+    maxLingeringBytes: 1_000_000,
+    clock: new ManualClock(),
     accept: (connection) => {
       accept(connection);
       return { message, drained: () => {}, closed: () => {} };
@@ -81,7 +84,7 @@ test('a peer that reads gets what was sent, and the code of the close', async ()
   expect(closeCodeOf(bytes)).toBe(4008);
 });
 
-test('a peer that does not read is not waited for: what was buffered for it is given up', async () => {
+test('a peer that does not read is not waited for over the budget: what was buffered for it is given up', async () => {
   const { connection, rest } = await dial();
   let sent = 0;
   while (connection.bufferedBytes() < 2_000_000) {

@@ -4,6 +4,7 @@ import { CLOSE_CODES, SUBPROTOCOLS, type Encoding } from '@sluice/schemas';
 import uws from 'uWebSockets.js';
 import type { HttpRequest, HttpResponse, us_listen_socket, us_socket_context_t, WebSocket } from 'uWebSockets.js';
 import { GatewayError } from '../errors.ts';
+import type { Clock } from '../operations/clock.ts';
 import type { Accept, Connection, ConnectionHandler, Upgrade } from './transport.ts';
 
 export interface WebSocketServerOptions {
@@ -16,6 +17,9 @@ export interface WebSocketServerOptions {
   readonly isTokenInQueryAllowed: boolean;
   /** Silence in both directions after which the socket goes; pings keep a live one from it. */
   readonly idleTimeoutMs: number;
+  /** Over all closed sockets whose peers have not read to the end. */
+  readonly maxLingeringBytes: number;
+  readonly clock: Clock;
   readonly accept: Accept;
   /** Why a new connection is refused with 503 right now, if it is. */
   readonly refusal: () => string | undefined;
@@ -44,18 +48,44 @@ const OVERSIZE_FACTOR = 2;
 /** Our own budgets end far below; uWS drops messages silently at its own limit, so it must never be reached. */
 const UNREACHABLE_BYTES = 1024 * 1024 * 1024;
 const MAX_IDLE_SECONDS = 960;
-/** What a closed socket may keep for a peer that is slow to read. uWS waits up to 16 s for it, and nobody counts it. */
-const MAX_LINGERING_BYTES = 16 * 1024;
+
+/** uWS gives a closed socket this long to take what is buffered for it, and does not tell when it has. */
+const LINGER_MS = 16_000;
+
+/** What closed sockets may still hold for peers that are slow to read. */
+class Lingering {
+  readonly #maxBytes: number;
+  readonly #clock: Clock;
+  readonly #closes: { readonly bytes: number; readonly endsAtMs: number }[] = [];
+  #bytes = 0;
+
+  constructor(maxBytes: number, clock: Clock) {
+    this.#maxBytes = maxBytes;
+    this.#clock = clock;
+  }
+
+  /** False if the pod has no room for it: then the socket has to be cut off. */
+  add(bytes: number): boolean {
+    const now = this.#clock.now();
+    while (this.#closes[0] && this.#closes[0].endsAtMs <= now) this.#bytes -= this.#closes.shift()!.bytes;
+    if (this.#bytes + bytes > this.#maxBytes) return false;
+    if (bytes > 0) this.#closes.push({ bytes, endsAtMs: now + LINGER_MS });
+    this.#bytes += bytes;
+    return true;
+  }
+}
 
 class UwsConnection implements Connection {
   readonly encoding: Encoding;
   #socket: WebSocket<SocketData> | undefined;
   readonly #isCompressed: boolean;
+  readonly #lingering: Lingering;
 
-  constructor(socket: WebSocket<SocketData>, encoding: Encoding, isCompressed: boolean) {
+  constructor(socket: WebSocket<SocketData>, encoding: Encoding, isCompressed: boolean, lingering: Lingering) {
     this.#socket = socket;
     this.encoding = encoding;
     this.#isCompressed = isCompressed;
+    this.#lingering = lingering;
   }
 
   send(bytes: Uint8Array): boolean {
@@ -70,8 +100,8 @@ class UwsConnection implements Connection {
     const socket = this.#socket;
     this.#socket = undefined;
     if (!socket) return;
-    if (socket.getBufferedAmount() > MAX_LINGERING_BYTES) socket.close();
-    else socket.end(code, reason);
+    if (this.#lingering.add(socket.getBufferedAmount())) socket.end(code, reason);
+    else socket.close();
   }
 
   /** The socket is gone: touching it from here on would throw. */
@@ -82,6 +112,7 @@ class UwsConnection implements Connection {
 
 export const createWebSocketServer = (options: WebSocketServerOptions): WebSocketServer => {
   const { path, isCompressed, accept } = options;
+  const lingering = new Lingering(options.maxLingeringBytes, options.clock);
   /** An exception out of a callback of uWS would end the process: one connection's bug is not everybody's. */
   const guard = (data: SocketData, act: () => void): void => {
     try {
@@ -104,7 +135,7 @@ export const createWebSocketServer = (options: WebSocketServerOptions): WebSocke
       const data = socket.getUserData();
       const { encoding, upgrade: request } = data;
       data.upgrade = undefined;
-      const connection = new UwsConnection(socket, encoding, isCompressed);
+      const connection = new UwsConnection(socket, encoding, isCompressed, lingering);
       data.connection = connection;
       guard(data, () => {
         data.handler = accept(connection, request!);
