@@ -7,7 +7,6 @@ import {
   encodeFrame,
   ERRORS,
   MIN_PROTOCOL_VERSION,
-  parsePosition,
   parseUp,
   PROTOCOL_VERSION,
   type CloseReason,
@@ -15,24 +14,21 @@ import {
   type Encoding,
   type ErrorCode,
   type Hello,
-  type Subscribe,
   type UpFrame,
 } from '@sluice/schemas';
 import type { AuthFault } from '../access/auth.ts';
 import { TokenBucket, type User } from '../access/limits.ts';
-import { resolveChannel, type Principal } from '../access/permission.ts';
+import type { Principal } from '../access/permission.ts';
 import { Outbox } from '../delivery/outbox.ts';
 import type { Pumped } from '../delivery/pump.ts';
 import type { Connection, ConnectionHandler, Upgrade } from '../transports/transport.ts';
-import { delay } from '../operations/clock.ts';
 import type { Appointed } from './agenda.ts';
 import { Deadlines } from './deadlines.ts';
 import { headsOf } from './heads.ts';
 import { count, type Pod } from './pod.ts';
-import { Subscription } from './subscription.ts';
+import type { Subscription } from './subscription.ts';
+import { Subscriptions } from './subscriptions.ts';
 
-/** How soon a cold read looks again whether another connection of its user has finished one. */
-const COLD_SLOT_WAIT_MS = 20;
 /** Subscribes that may wait for the token. */
 const MAX_WAITING_FRAMES = 256;
 /** Frames of a client cost microseconds each, a faulty one ten: a message of a megabyte could hold half a million. */
@@ -65,11 +61,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
   /** Of frames, whatever they ask for. */
   #frames: TokenBucket | undefined;
   #subscribes: TokenBucket | undefined;
-  readonly #subscriptions: Subscription[] = [];
-  /** Whose turn it is among those that are behind. */
-  #nextTurn = 0;
-  #coldReads: Promise<void> | undefined;
-  #isShortOfPageRoom = false;
+  readonly #subscriptions: Subscriptions;
   /** Kept by the agenda. */
   slot = -1;
   readonly #deadlines: Deadlines;
@@ -86,6 +78,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     this.#outbox = new Outbox(connection, pod.limits.socketBudgetBytes, pod.counters);
     this.#host = host;
     this.#deadlines = new Deadlines(pod.limits, pod.clock.now());
+    this.#subscriptions = new Subscriptions(this, pod);
     host.due(this, this.#deadlines.nextMs);
   }
 
@@ -97,8 +90,17 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     return this.#principal;
   }
 
+  get user(): User | undefined {
+    return this.#user;
+  }
+
+  // A getter, since the compiler would take the phase for what it was before a call that may have closed.
+  get isClosed(): boolean {
+    return this.#phase === 'closed';
+  }
+
   get subscriptions(): readonly Subscription[] {
-    return this.#subscriptions;
+    return this.#subscriptions.all;
   }
 
   /** Bytes that may still be added, by the budgets of the socket and of its user. A socket that flows always has room. */
@@ -107,18 +109,6 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     if (!this.#outbox.isCongested || !this.#user) return own;
     this.#recount();
     return Math.min(own, this.#pod.users.limits.queuedBytes - this.#user.queuedBytes);
-  }
-
-  /** Whether another page from JetStream may be held now. Who finds no room gets a turn when there is some. */
-  hasRoomForPage(): boolean {
-    const hasRoom = this.#pageRoomBytes > 0;
-    if (!hasRoom) this.#isShortOfPageRoom = true;
-    return hasRoom;
-  }
-
-  /** Pages that wait to be sent count against the room, whichever subscription holds them. */
-  get #pageRoomBytes(): number {
-    return this.#subscriptions.reduce((room, { heldBytes }) => room - heldBytes, this.roomBytes);
   }
 
   // --- what the transport calls -------------------------------------------------------------------------------
@@ -138,7 +128,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
       const frame = parseUp(wire);
       if (frame.kind === 'invalid') this.#invalid(frame.message, frame.id);
       else this.#receive(frame);
-      if (this.#isClosed) return;
+      if (this.isClosed) return;
     }
     this.wake();
   }
@@ -152,13 +142,11 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
   closed(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
-    for (const subscription of this.#subscriptions) subscription.end();
+    this.#subscriptions.end();
     if (this.#user) {
-      this.#user.subscriptions -= this.#subscriptions.length;
       this.#user.queuedBytes -= this.#countedBytes;
       this.#pod.users.leave(this.#user);
     }
-    this.#subscriptions.length = 0;
     this.#host.closed(this);
   }
 
@@ -181,27 +169,13 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     this.#pod.pump.request(this);
   }
 
-  /** Each subscription that is behind gets one chunk, in turn; what they wrote leaves together. */
+  /** Those that are behind get a chunk each; what they wrote leaves together. */
   turn(): boolean {
     if (this.#phase !== 'open') return false;
-    let hasMore = false;
-    this.#isShortOfPageRoom = false;
-    const { length } = this.#subscriptions;
-    for (let i = 0; i < length; i++) {
-      if (this.roomBytes <= 0) {
-        // What fills the room now may leave at once: then nothing but this brings the others their turn.
-        hasMore = true;
-        break;
-      }
-      // Subscriptions may end during a turn: the list may have become shorter.
-      const subscription = this.#subscriptions[(this.#nextTurn + i) % length];
-      if (subscription?.turn()) hasMore = true;
-    }
-    this.#nextTurn = length > 0 ? (this.#nextTurn + 1) % length : 0;
+    const hasMore = this.#subscriptions.turn();
     this.#outbox.flush();
     if (this.#outbox.isOverHardLimit) this.close('overloaded');
-    if (this.#isShortOfPageRoom && this.#pageRoomBytes > 0) hasMore = true;
-    return hasMore && this.roomBytes > 0;
+    return (hasMore || this.#subscriptions.isWantingPage) && this.roomBytes > 0;
   }
 
   /** After anything that may have written frames: a first turn at once, the others through the pump. */
@@ -211,49 +185,30 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     } else this.#outbox.flush();
   }
 
-  /**
-   * One cold read at a time per connection, and few per user: twenty channels must not take the budget of a stream at
-   * once. `read` runs when it is its turn.
-   */
-  coldRead(read: () => Promise<void>): void {
-    const before = this.#coldReads ?? Promise.resolve();
-    const mine = before
-      .then(() => this.#withColdSlot(read))
-      .catch((error: unknown) => this.#pod.onFault(error, 'cold read'));
-    this.#coldReads = mine;
-    void mine.then(() => {
-      if (this.#coldReads === mine) this.#coldReads = undefined;
-      this.requestTurn();
-    });
-  }
-
-  async #withColdSlot(read: () => Promise<void>): Promise<void> {
-    const { users, clock } = this.#pod;
-    while (!this.#isClosed && this.#user!.coldReads >= users.limits.coldReads) await delay(clock, COLD_SLOT_WAIT_MS);
-    if (this.#isClosed) return;
-    this.#user!.coldReads++;
-    try {
-      await read();
-    } finally {
-      this.#user!.coldReads--;
-    }
-  }
-
   #recount(): void {
     const bytes = this.#outbox.bufferedBytes;
     if (this.#user) this.#user.queuedBytes += bytes - this.#countedBytes;
     this.#countedBytes = bytes;
   }
 
-  /** Ends a subscription with a code; a client acts on whether the code is retryable. */
-  refuse(subscription: Subscription, code: ErrorCode, id?: number, retryAfterMs?: number): void {
-    const { name } = subscription;
-    this.#drop(subscription);
-    if (id === undefined) {
-      count(this.#pod.counters.errors, code);
-      this.pushFrame({ kind: 'unsubscribed', channel: name, code });
-    } else this.#error(code, { id, channel: name, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+  flush(): void {
     this.#outbox.flush();
+  }
+
+  /** Takes from the buckets that subscribes of this connection and of its user share; how long to wait if one is empty. */
+  waitToSubscribeMs(): number {
+    const nowMs = this.#pod.clock.now();
+    const empty = [this.#subscribes!, this.#user!.subscribes].find((bucket) => !bucket.take(nowMs));
+    return empty?.waitMs(nowMs) ?? 0;
+  }
+
+  error(
+    code: ErrorCode,
+    about: { readonly id?: number; readonly channel?: string; readonly retryAfterMs?: number },
+    message: string = ERRORS[code].help,
+  ): void {
+    count(this.#pod.counters.errors, code);
+    this.pushFrame({ kind: 'error', code, message, ...about });
   }
 
   // --- what the gateway calls ---------------------------------------------------------------------------------
@@ -263,7 +218,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     for (const due of this.#deadlines.take(nowMs, this.#outbox.isCongested)) {
       switch (due) {
         case 'ping':
-          this.pushFrame({ kind: 'ping', heads: headsOf(this.#subscriptions) });
+          this.pushFrame({ kind: 'ping', heads: headsOf(this.#subscriptions.all) });
           break;
         case 'token_expiring':
           this.pushFrame({ kind: 'token_expiring', inMs: this.#deadlines.expiresInMs(nowMs)! });
@@ -293,11 +248,6 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
 
   // --- frames --------------------------------------------------------------------------------------------------
 
-  // A getter, since the compiler would take the phase for what it was before a call that may have closed.
-  get #isClosed(): boolean {
-    return this.#phase === 'closed';
-  }
-
   /** Room for every subscribe that the limits allow, and for taking it back. */
   get #framesAtOnce(): number {
     return Math.max(FRAMES_AT_ONCE, 2 * this.#pod.limits.subscribeBurst);
@@ -316,22 +266,17 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
   #handle(frame: UpFrame): void {
     switch (frame.kind) {
       case 'hello':
-        return this.#error('bad_frame', {}, 'hello was said already');
+        return this.error('bad_frame', {}, 'hello was said already');
       case 'subscribe':
-        return this.#subscribe(frame);
-      case 'unsubscribe': {
-        const { id, channel } = frame;
-        const subscription = this.#subscriptions.find(({ name }) => name === channel);
-        if (!subscription) return this.#error('not_subscribed', { id, channel });
-        this.#drop(subscription);
-        return this.pushFrame({ kind: 'unsubscribed', channel, id });
-      }
+        return this.#subscriptions.subscribe(frame);
+      case 'unsubscribe':
+        return this.#subscriptions.unsubscribe(frame);
       case 'auth': {
         const { id, token } = frame;
         const nowMs = this.#pod.clock.now();
         // A signature costs as much as a subscribe, or more.
         if (this.#subscribes!.take(nowMs)) return void this.#refresh(id, token);
-        return this.#error('rate_limited', { id, retryAfterMs: this.#subscribes!.waitMs(nowMs) });
+        return this.error('rate_limited', { id, retryAfterMs: this.#subscribes!.waitMs(nowMs) });
       }
       case 'pong':
     }
@@ -343,7 +288,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
       return this.close('unsupported_version');
     const verified = await this.#pod.authenticator.verify(frame.token ?? this.#upgrade?.token);
     this.#upgrade = undefined;
-    if (this.#isClosed) return;
+    if (this.isClosed) return;
     if (!verified.ok) return this.#closeUnverified(verified.error);
     const principal = verified.value;
     const { limits, clock, random, users } = this.#pod;
@@ -371,13 +316,13 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     this.#waiting = [];
     for (const each of waiting) {
       this.#handle(each);
-      if (this.#isClosed) return;
+      if (this.isClosed) return;
     }
     this.wake();
   }
 
   #closeUnverified(fault: AuthFault): void {
-    this.#error(fault, {});
+    this.error(fault, {});
     this.close(fault);
   }
 
@@ -385,9 +330,9 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
   async #refresh(id: number, token: string): Promise<void> {
     const refresh = ++this.#refreshes;
     const verified = await this.#pod.authenticator.verify(token);
-    if (this.#isClosed || !this.#principal) return;
-    if (!verified.ok) this.#error(verified.error, { id });
-    else if (verified.value.subject !== this.#principal.subject) this.#error('subject_mismatch', { id });
+    if (this.isClosed || !this.#principal) return;
+    if (!verified.ok) this.error(verified.error, { id });
+    else if (verified.value.subject !== this.#principal.subject) this.error('subject_mismatch', { id });
     else if (refresh < this.#refreshed) this.pushFrame({ kind: 'ok', id });
     else {
       this.#refreshed = refresh;
@@ -397,60 +342,13 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
       this.#host.due(this, this.#deadlines.nextMs);
       const expiresInMs = this.#deadlines.expiresInMs(nowMs);
       this.pushFrame({ kind: 'ok', id, ...(expiresInMs !== undefined && { expiresInMs }) });
-      for (const subscription of [...this.#subscriptions]) this.#resolveAgain(subscription, verified.value);
+      this.#subscriptions.resolveAgain();
     }
     this.wake();
   }
 
-  #resolveAgain(subscription: Subscription, principal: Principal): void {
-    const resolved = resolveChannel(this.#pod.catalogue, principal, subscription.name);
-    if (!resolved.ok) subscription.giveUp(resolved.error);
-    else if (resolved.value.id !== subscription.channel.resolved.id) subscription.rebind(resolved.value);
-  }
-
-  #subscribe({ id, channel, position: text, first }: Subscribe): void {
-    const nowMs = this.#pod.clock.now();
-    const user = this.#user!;
-    const fail = (code: ErrorCode, retryAfterMs?: number): void =>
-      this.#error(code, { id, channel: channel.slice(0, 128), ...(retryAfterMs !== undefined && { retryAfterMs }) });
-    for (const bucket of [this.#subscribes!, user.subscribes]) {
-      if (!bucket.take(nowMs)) return fail('rate_limited', bucket.waitMs(nowMs));
-    }
-    const resolved = resolveChannel(this.#pod.catalogue, this.#principal!, channel);
-    if (!resolved.ok) return fail(resolved.error);
-    if (this.#subscriptions.some(({ name }) => name === resolved.value.channel)) return fail('already_subscribed');
-    if (this.#subscriptions.length >= this.#pod.limits.maxSubscriptions) return fail('too_many_subscriptions');
-    const position = text === undefined ? undefined : parsePosition(text);
-    if (position && !position.ok) return fail('invalid_position');
-    if (user.subscriptions >= this.#pod.users.limits.subscriptions) return fail('too_many_subscriptions');
-    user.subscriptions++;
-    const request = { id, position: position?.value, first };
-    const subscription = new Subscription(this, this.#pod, resolved.value, request);
-    this.#subscriptions.push(subscription);
-    subscription.open();
-  }
-
-  #drop(subscription: Subscription): void {
-    const index = this.#subscriptions.indexOf(subscription);
-    if (index < 0) return;
-    this.#subscriptions.splice(index, 1);
-    this.#user!.subscriptions--;
-    subscription.end();
-    // Its pages may be what the others waited for.
-    this.requestTurn();
-  }
-
   #invalid(message: string, id: number | undefined): void {
     if (this.#phase !== 'open') return this.close(this.#phase === 'new' ? 'hello_expected' : 'bad_frame');
-    this.#error('bad_frame', id === undefined ? {} : { id }, message);
-  }
-
-  #error(
-    code: ErrorCode,
-    about: { readonly id?: number; readonly channel?: string; readonly retryAfterMs?: number },
-    message: string = ERRORS[code].help,
-  ): void {
-    count(this.#pod.counters.errors, code);
-    this.pushFrame({ kind: 'error', code, message, ...about });
+    this.error('bad_frame', id === undefined ? {} : { id }, message);
   }
 }

@@ -17,6 +17,7 @@ import { Segment } from '../log/segment.ts';
 import { matchEntries, openAtPosition, openWithFirst, type Opened, type StreamStart } from './opening.ts';
 import { count, type Pod } from './pod.ts';
 import type { Session } from './session.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 /** About what one turn sends: large enough to share well, small enough to leave room in the smallest budget. */
 const CHUNK_BYTES = 32 * 1024;
@@ -41,6 +42,7 @@ export class Subscription implements LiveSubscriber {
   phase: Phase = 'opening';
   channel: LiveChannel;
   readonly #session: Session;
+  readonly #siblings: Subscriptions;
   readonly #pod: Pod;
   /** The request until it is answered by `subscribed`; afterwards only its choice of first events matters. */
   #request: SubscribeRequest;
@@ -58,8 +60,15 @@ export class Subscription implements LiveSubscriber {
   /** While waiting: the stream and sequence that this pod has not reached, and since when the leader ends below it. */
   #ahead: { readonly stream: number; readonly sequence: number; shortSinceMs: number } | undefined;
 
-  constructor(session: Session, pod: Pod, resolved: ResolvedChannel, request: SubscribeRequest) {
+  constructor(
+    session: Session,
+    siblings: Subscriptions,
+    pod: Pod,
+    resolved: ResolvedChannel,
+    request: SubscribeRequest,
+  ) {
     this.#session = session;
+    this.#siblings = siblings;
     this.#pod = pod;
     this.#request = request;
     this.channel = pod.channels.acquire(resolved);
@@ -292,7 +301,7 @@ export class Subscription implements LiveSubscriber {
 
   #readCold(stream: number, cursor: Cursor): void {
     // One that holds a page of another stream of the channel cannot send it without this one.
-    const hasRoom = (): boolean => this.heldBytes > 0 || this.#session.hasRoomForPage();
+    const hasRoom = (): boolean => this.heldBytes > 0 || this.#siblings.hasRoomForPage();
     if (!hasRoom()) return;
     const { tail, filters } = this.channel.streams[stream]!;
     const run = this.#run;
@@ -302,7 +311,7 @@ export class Subscription implements LiveSubscriber {
     const done = (): void => {
       if (this.#readingRun === run) this.#readingRun = -1;
     };
-    this.#session.coldRead(async () => {
+    this.#siblings.coldRead(async () => {
       if (run !== this.#run || this.phase !== 'catching_up') return done();
       // Its turn may come when the reads before it have filled the room.
       if (!hasRoom()) return done();
@@ -353,7 +362,7 @@ export class Subscription implements LiveSubscriber {
 
   /** Ends with a code: as the answer to the request if that is still owed, else as the gateway's own doing. */
   giveUp(code: ErrorCode, retryAfterMs?: number): void {
-    this.#session.refuse(this, code, this.#isAnswered ? undefined : this.#request.id, retryAfterMs);
+    this.#siblings.refuse(this, code, this.#isAnswered ? undefined : this.#request.id, retryAfterMs);
   }
 
   #fail(error: unknown, run: number): void {

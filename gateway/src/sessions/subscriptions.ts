@@ -1,0 +1,168 @@
+// The subscriptions of one connection: which there are, whose turn it is, and what they may read from JetStream at once.
+import { parsePosition, type ErrorCode, type Subscribe, type Unsubscribe } from '@sluice/schemas';
+import { resolveChannel } from '../access/permission.ts';
+import { delay } from '../operations/clock.ts';
+import { count, type Pod } from './pod.ts';
+import type { Session } from './session.ts';
+import { Subscription } from './subscription.ts';
+
+/** How soon a cold read looks again whether another connection of its user has finished one. */
+const COLD_SLOT_WAIT_MS = 20;
+/** Of a refused channel's name, what its error repeats. */
+const MAX_REPEATED_CHARS = 128;
+
+export class Subscriptions {
+  readonly #session: Session;
+  readonly #pod: Pod;
+  readonly #all: Subscription[] = [];
+  /** Whose turn it is among those that are behind. */
+  #nextTurn = 0;
+  #coldReads: Promise<void> | undefined;
+  #isShortOfPageRoom = false;
+
+  constructor(session: Session, pod: Pod) {
+    this.#session = session;
+    this.#pod = pod;
+  }
+
+  get all(): readonly Subscription[] {
+    return this.#all;
+  }
+
+  subscribe({ id, channel, position: text, first }: Subscribe): void {
+    const session = this.#session;
+    const user = session.user!;
+    const refuse = (code: ErrorCode, retryAfterMs?: number): void =>
+      session.error(code, {
+        id,
+        channel: channel.slice(0, MAX_REPEATED_CHARS),
+        ...(retryAfterMs !== undefined && { retryAfterMs }),
+      });
+    const waitMs = session.waitToSubscribeMs();
+    if (waitMs > 0) return refuse('rate_limited', waitMs);
+    const resolved = resolveChannel(this.#pod.catalogue, session.principal!, channel);
+    if (!resolved.ok) return refuse(resolved.error);
+    if (this.#all.some(({ name }) => name === resolved.value.channel)) return refuse('already_subscribed');
+    if (this.#all.length >= this.#pod.limits.maxSubscriptions) return refuse('too_many_subscriptions');
+    const position = text === undefined ? undefined : parsePosition(text);
+    if (position && !position.ok) return refuse('invalid_position');
+    if (user.subscriptions >= this.#pod.users.limits.subscriptions) return refuse('too_many_subscriptions');
+    user.subscriptions++;
+    const request = { id, position: position?.value, first };
+    const subscription = new Subscription(session, this, this.#pod, resolved.value, request);
+    this.#all.push(subscription);
+    subscription.open();
+  }
+
+  unsubscribe({ id, channel }: Unsubscribe): void {
+    const subscription = this.#all.find(({ name }) => name === channel);
+    if (!subscription) return this.#session.error('not_subscribed', { id, channel });
+    this.#drop(subscription);
+    this.#session.pushFrame({ kind: 'unsubscribed', channel, id });
+  }
+
+  /** After a refresh: every filter by the claims of the new token (I4). */
+  resolveAgain(): void {
+    for (const subscription of [...this.#all]) {
+      const resolved = resolveChannel(this.#pod.catalogue, this.#session.principal!, subscription.name);
+      if (!resolved.ok) subscription.giveUp(resolved.error);
+      else if (resolved.value.id !== subscription.channel.resolved.id) subscription.rebind(resolved.value);
+    }
+  }
+
+  /** Ends a subscription with a code; a client acts on whether the code is retryable. */
+  refuse(subscription: Subscription, code: ErrorCode, id?: number, retryAfterMs?: number): void {
+    const { name } = subscription;
+    this.#drop(subscription);
+    if (id === undefined) {
+      count(this.#pod.counters.errors, code);
+      this.#session.pushFrame({ kind: 'unsubscribed', channel: name, code });
+    } else this.#session.error(code, { id, channel: name, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+    this.#session.flush();
+  }
+
+  /** The connection is closed. */
+  end(): void {
+    for (const subscription of this.#all) subscription.end();
+    if (this.#session.user) this.#session.user.subscriptions -= this.#all.length;
+    this.#all.length = 0;
+  }
+
+  // --- turns ---------------------------------------------------------------------------------------------------
+
+  /** Each one that is behind gets one chunk, in turn. True if there is more to do. */
+  turn(): boolean {
+    this.#isShortOfPageRoom = false;
+    let hasMore = false;
+    const { length } = this.#all;
+    for (let i = 0; i < length; i++) {
+      if (this.#session.roomBytes <= 0) {
+        // What fills the room now may leave at once: then nothing but this brings the others their turn.
+        hasMore = true;
+        break;
+      }
+      // Subscriptions may end during a turn: the list may have become shorter.
+      if (this.#all[(this.#nextTurn + i) % length]?.turn()) hasMore = true;
+    }
+    this.#nextTurn = length > 0 ? (this.#nextTurn + 1) % length : 0;
+    return hasMore;
+  }
+
+  /** One found no room for a page, and there is some now. */
+  get isWantingPage(): boolean {
+    return this.#isShortOfPageRoom && this.#pageRoomBytes > 0;
+  }
+
+  // --- cold reads ----------------------------------------------------------------------------------------------
+
+  /** Whether another page from JetStream may be held now. Who finds no room gets a turn when there is some. */
+  hasRoomForPage(): boolean {
+    const hasRoom = this.#pageRoomBytes > 0;
+    if (!hasRoom) this.#isShortOfPageRoom = true;
+    return hasRoom;
+  }
+
+  /** Pages that wait to be sent count against the room, whichever subscription holds them. */
+  get #pageRoomBytes(): number {
+    return this.#all.reduce((room, { heldBytes }) => room - heldBytes, this.#session.roomBytes);
+  }
+
+  /**
+   * One cold read at a time per connection, and few per user: twenty channels must not take the budget of a stream at
+   * once. `read` runs when it is its turn.
+   */
+  coldRead(read: () => Promise<void>): void {
+    const before = this.#coldReads ?? Promise.resolve();
+    const mine = before
+      .then(() => this.#withColdSlot(read))
+      .catch((error: unknown) => this.#pod.onFault(error, 'cold read'));
+    this.#coldReads = mine;
+    void mine.then(() => {
+      if (this.#coldReads === mine) this.#coldReads = undefined;
+      this.#session.requestTurn();
+    });
+  }
+
+  async #withColdSlot(read: () => Promise<void>): Promise<void> {
+    const { users, clock } = this.#pod;
+    const user = this.#session.user!;
+    while (!this.#session.isClosed && user.coldReads >= users.limits.coldReads) await delay(clock, COLD_SLOT_WAIT_MS);
+    if (this.#session.isClosed) return;
+    user.coldReads++;
+    try {
+      await read();
+    } finally {
+      user.coldReads--;
+    }
+  }
+
+  #drop(subscription: Subscription): void {
+    const index = this.#all.indexOf(subscription);
+    if (index < 0) return;
+    this.#all.splice(index, 1);
+    this.#session.user!.subscriptions--;
+    subscription.end();
+    // Its pages may be what the others waited for.
+    this.#session.requestTurn();
+  }
+}
