@@ -350,6 +350,10 @@ export class SluiceClient implements Client {
       case 'reset':
       case 'unsubscribed':
         return this.#subscriptions.receive(frame);
+      case 'ephemeral':
+      case 'result':
+      case 'presence':
+        return true;
     }
   }
 

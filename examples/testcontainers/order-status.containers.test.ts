@@ -54,6 +54,7 @@ const test = base.extend<Fixtures>({
         SLUICE_NATS_PASSWORD: pass,
         SLUICE_HOST: '127.0.0.1',
         SLUICE_PORT: '0',
+        SLUICE_CATALOGUE: 'orders',
         SLUICE_OPERATIONS_PORT: '0',
         SLUICE_TOKEN_SECRET: SECRET,
         SLUICE_DRAIN_WINDOW_MS: '0',

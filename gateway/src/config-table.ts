@@ -237,8 +237,8 @@ export const OPTIONS: { readonly [K in keyof Options]: Option<Options[K]> } = {
   catalogue: requiredText({
     section: EVENTS,
     default: 'rez',
-    accepts: '`rez` or the path of a module',
-    help: 'What there is to subscribe to: the shipped catalogue, or an ES module that exports `catalogue`.',
+    accepts: '`rez`, `orders` or the path of a module',
+    help: 'What there is to subscribe to: a shipped catalogue (the whole reference domain, or its orders alone), or an ES module that exports `catalogue`.',
   }),
   tailSeconds: integer({
     section: EVENTS,

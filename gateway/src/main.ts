@@ -1,16 +1,18 @@
 // Process entry: the only file that reads the environment and signals.
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { compileCatalogue, rez, withCanary, type Catalogue, type CatalogueDefinition } from '@sluice/schemas';
+import { compileCatalogue, orders, rez, withCanary, type Catalogue, type CatalogueDefinition } from '@sluice/schemas';
 import { formatFaults, loadConfig } from './config.ts';
 import { GatewayError } from './errors.ts';
 import { createGateway } from './gateway.ts';
 import { systemClock } from './operations/clock.ts';
 import { createLog } from './operations/log.ts';
 
+const SHIPPED: Readonly<Record<string, CatalogueDefinition>> = { rez, orders };
+
 const loadCatalogue = async (from: string, canaryStream: string | undefined): Promise<Catalogue> => {
-  let definition: CatalogueDefinition = rez;
-  if (from !== 'rez') {
+  let definition = SHIPPED[from];
+  if (!definition) {
     const module = (await import(pathToFileURL(from).href)) as { readonly catalogue?: CatalogueDefinition };
     if (!module.catalogue) throw new GatewayError('catalogue_invalid', `${from} exports no "catalogue"`);
     definition = module.catalogue;

@@ -105,7 +105,9 @@ describe('round trip', () => {
   });
 
   test('fields that a newer peer adds at the end are ignored, kinds that it adds are skipped', () => {
-    const message = new TextEncoder().encode('[3,1,2,3,"t",{},"new",9]\n[250,"newer"]\n[6,7,null,{"more":1}]\n');
+    const message = new TextEncoder().encode(
+      '[3,1,2,3,"t",{},"new",9]\n[250,"newer"]\n[6,7,null,null,null,{"more":1}]\n',
+    );
 
     expect(downOf(message, 'json')).toEqual([
       { kind: 'event', ref: 1, sequence: 2, timeMs: 3, type: 't', data: {} },

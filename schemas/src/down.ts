@@ -1,7 +1,9 @@
 // Everything a gateway may send.
+import { result, type CallResult } from './frames/command.ts';
 import { drain, error, okReply, ping, type Drain, type ErrorFrame, type OkReply, type Ping } from './frames/control.ts';
-import { event, type Event } from './frames/event.ts';
+import { ephemeral, event, type Ephemeral, type Event } from './frames/event.ts';
 import { tokenExpiring, welcome, type TokenExpiring, type Welcome } from './frames/hello.ts';
+import { presence, type Presence } from './frames/presence.ts';
 import {
   live,
   reset,
@@ -25,6 +27,9 @@ export const DOWN_FRAMES = [
   tokenExpiring,
   drain,
   ping,
+  ephemeral,
+  result,
+  presence,
 ] as const;
 
 export type DownFrame =
@@ -38,4 +43,7 @@ export type DownFrame =
   | Unsubscribed
   | TokenExpiring
   | Drain
-  | Ping;
+  | Ping
+  | Ephemeral
+  | CallResult
+  | Presence;

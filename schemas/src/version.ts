@@ -1,7 +1,8 @@
 // The wire version. A test hashes every frame definition, so the wire cannot change without this file.
 
 /**
- * 1: first version (hello, subscribe, resume by position, resets, pings with heads).
+ * 1: first version (hello, subscribe, resume by position, resets, pings with heads, commands, calls, ephemeral events,
+ *    presence).
  */
 export const PROTOCOL_VERSION = 1;
 

@@ -30,6 +30,7 @@ export const startGateway = async (natsUrl: string, settings: Readonly<Record<st
       SLUICE_HOST: HOST,
       SLUICE_PORT: '0',
       SLUICE_OPERATIONS_PORT: '0',
+      SLUICE_CATALOGUE: 'orders',
       ...(isProfiled() && { SLUICE_DRAIN_WINDOW_MS: '0', SLUICE_SHUTDOWN_TIMEOUT_MS: '1000' }),
       ...settings,
     },

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { launchNatsServer, resolveNatsServerBinary } from '@sluice/deploy';
-import { mustCompileCatalogue, rez } from '@sluice/schemas';
+import { mustCompileCatalogue, orders } from '@sluice/schemas';
 
 export interface Nats {
   readonly url: string;
@@ -45,7 +45,7 @@ const createStreams = async (url: string): Promise<void> => {
   const connection = await connect({ servers: url });
   try {
     const manager = await jetstreamManager(connection);
-    for (const { name, subjects, maxAgeMs } of mustCompileCatalogue(rez).streams) {
+    for (const { name, subjects, maxAgeMs } of mustCompileCatalogue(orders).streams) {
       await manager.streams.add({
         name,
         subjects: [...subjects],

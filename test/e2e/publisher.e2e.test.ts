@@ -9,14 +9,14 @@ import {
   type ProducerErrorCode,
   type PublisherSettings,
 } from '@sluice/producers';
-import { compileCatalogue, rez, unpackValue } from '@sluice/schemas';
+import { compileCatalogue, orders, unpackValue } from '@sluice/schemas';
 import { describe, expect, test as base } from 'vitest';
 import { eventually } from '../kit/eventually.ts';
 import { FaultProxy } from '../kit/fault-proxy.ts';
 import { startNatsCluster } from '../kit/nats-cluster.ts';
 import { type NatsServer, startNatsServer } from '../kit/nats-server.ts';
 
-type OrderPublisher = Publisher<typeof rez>;
+type OrderPublisher = Publisher<typeof orders>;
 
 interface Fixtures {
   nats: NatsServer;
@@ -27,7 +27,7 @@ interface Fixtures {
   open: (settings?: PublisherSettings) => Promise<OrderPublisher>;
 }
 
-const compiled = compileCatalogue(rez);
+const compiled = compileCatalogue(orders);
 if (!compiled.ok) throw new Error(compiled.error.join('\n'));
 const { streams } = compiled.value;
 
@@ -50,7 +50,7 @@ const test = base.extend<Fixtures>({
     const opened: OrderPublisher[] = [];
     await use(async (settings = {}) => {
       const servers = `nats://127.0.0.1:${proxy.port}`;
-      const publisher = await createPublisher({ catalogue: rez, servers, ...settings });
+      const publisher = await createPublisher({ catalogue: orders, servers, ...settings });
       opened.push(publisher);
       return publisher;
     });
@@ -208,7 +208,7 @@ describe('refusing', () => {
     await using admin = await nats.connect({ user: 'admin', pass: 'admin' });
     await applyStreams(await jetstreamManager(admin), streams);
     const publisher = await createPublisher({
-      catalogue: rez,
+      catalogue: orders,
       servers: nats.url,
       connect: { user: 'shop', pass: 'shop' },
       inboxPrefix: '_INBOX_shop',
@@ -268,7 +268,7 @@ describe('through faults', () => {
     await using connection = await cluster.connect();
     await applyStreams(await jetstreamManager(connection), streams, { replicas: 3 });
     const servers = cluster.servers.map(({ url }) => url);
-    const publisher = await createPublisher({ catalogue: rez, servers, ackTimeoutMs: 1_000, maxInFlight: 200 });
+    const publisher = await createPublisher({ catalogue: orders, servers, ackTimeoutMs: 1_000, maxInFlight: 200 });
     try {
       const all = publishMany(publisher, 15_000);
       await eventually(async () => (await countOf(connection)) > 500);
@@ -399,7 +399,7 @@ describe('closing', () => {
   });
 
   test('a connection that was given is left open', async ({ connection }) => {
-    const publisher = await createPublisher({ catalogue: rez, connection });
+    const publisher = await createPublisher({ catalogue: orders, connection });
     await publisher.publish('order.status_changed', keys, ready());
     await publisher.close();
     expect(connection.isClosed()).toBe(false);

@@ -50,6 +50,7 @@ export class Gateway implements AsyncDisposable {
       SLUICE_OPERATIONS_HOST: '127.0.0.1',
       SLUICE_OPERATIONS_PORT: String(await freePort()),
       SLUICE_TOKEN_SECRET: TEST_SECRET,
+      SLUICE_CATALOGUE: 'orders',
       ...options.env,
     };
     const started = await launch(env);

@@ -7,11 +7,11 @@ import {
   isSubjectMatch,
   mustCompileCatalogue,
   parseSubjectToken,
-  rez,
+  orders,
 } from '@sluice/schemas';
 import { resolveChannel, type Principal } from './permission.ts';
 
-const REZ = mustCompileCatalogue(rez);
+const ORDERS = mustCompileCatalogue(orders);
 
 const hostileText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 12 }),
@@ -59,7 +59,7 @@ const subject = fc
   .map((tokens) => ({ merchantId: tokens[1], userId: tokens[2], orderId: tokens[3], text: tokens.join('.') }));
 
 const filtersOf = (who: Principal, channel: string): readonly string[] => {
-  const resolved = resolveChannel(REZ, who, channel);
+  const resolved = resolveChannel(ORDERS, who, channel);
   return resolved.ok ? resolved.value.streams.flatMap(({ filters }) => filters) : [];
 };
 
@@ -119,7 +119,7 @@ test('resolving never throws', () => {
     fc.property(fc.anything(), fc.anything(), fc.anything(), fc.anything(), (sub, role, claims, channel) => {
       const who = { subject: sub, role, claims: Object(claims) as object } as Principal;
 
-      expect(typeof resolveChannel(REZ, who, channel as string).ok).toBe('boolean');
+      expect(typeof resolveChannel(ORDERS, who, channel as string).ok).toBe('boolean');
     }),
     { numRuns: 1_000 },
   );

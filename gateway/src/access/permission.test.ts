@@ -9,13 +9,13 @@ import {
   moment,
   mustCompileCatalogue,
   param,
-  rez,
+  orders,
   state,
 } from '@sluice/schemas';
 import { Type } from 'typebox';
 import { claimsOf, MAX_COMBINATIONS, resolveChannel, type Principal } from './permission.ts';
 
-const REZ = mustCompileCatalogue(rez);
+const ORDERS = mustCompileCatalogue(orders);
 
 const principal = (role: string, claims: Record<string, unknown> = {}, subject = 'u-1'): Principal => ({
   subject,
@@ -24,13 +24,13 @@ const principal = (role: string, claims: Record<string, unknown> = {}, subject =
 });
 
 const filtersOf = (who: Principal, name: string): Record<string, readonly string[]> => {
-  const resolved = resolveChannel(REZ, who, name);
+  const resolved = resolveChannel(ORDERS, who, name);
   if (!resolved.ok) throw new Error(resolved.error);
   return Object.fromEntries(resolved.value.streams.map(({ stream, filters }) => [stream, filters]));
 };
 
 const errorOf = (who: Principal, name: string): string | undefined => {
-  const resolved = resolveChannel(REZ, who, name);
+  const resolved = resolveChannel(ORDERS, who, name);
   return resolved.ok ? undefined : resolved.error;
 };
 
@@ -56,7 +56,7 @@ describe('one name, several audiences', () => {
 
   test('the same name under other filters is another channel', () => {
     const ids = [customer, principal('customer', {}, 'u-2'), merchant, admin].map((who) => {
-      const resolved = resolveChannel(REZ, who, 'order:o-17');
+      const resolved = resolveChannel(ORDERS, who, 'order:o-17');
       return resolved.ok ? resolved.value.id : '';
     });
 
@@ -64,8 +64,8 @@ describe('one name, several audiences', () => {
   });
 
   test('equal filters are one channel, for whoever asks', () => {
-    const staff = resolveChannel(REZ, principal('merchant_staff', { merchantId: 'm-1' }, 'u-5'), 'order:o-17');
-    const owner = resolveChannel(REZ, merchant, 'order:o-17');
+    const staff = resolveChannel(ORDERS, principal('merchant_staff', { merchantId: 'm-1' }, 'u-5'), 'order:o-17');
+    const owner = resolveChannel(ORDERS, merchant, 'order:o-17');
 
     expect(staff).toEqual(owner);
   });
@@ -73,7 +73,7 @@ describe('one name, several audiences', () => {
 
 describe('what a channel resolves to', () => {
   test('filters per stream, sorted, with the types that the channel carries', () => {
-    const resolved = resolveChannel(REZ, customer, 'user:u-1');
+    const resolved = resolveChannel(ORDERS, customer, 'user:u-1');
 
     expect(resolved.ok && resolved.value.streams).toEqual([
       {
@@ -88,9 +88,9 @@ describe('what a channel resolves to', () => {
   });
 
   test('a key is 8 characters, the start of the id, and does not depend on the order of the catalogue', () => {
-    const reversed = mustCompileCatalogue({ ...rez, families: [...rez.families].reverse() });
+    const reversed = mustCompileCatalogue({ ...orders, families: [...orders.families].reverse() });
 
-    const one = resolveChannel(REZ, customer, 'order:o-17');
+    const one = resolveChannel(ORDERS, customer, 'order:o-17');
     const other = resolveChannel(reversed, customer, 'order:o-17');
 
     expect(one).toEqual(other);
@@ -100,8 +100,8 @@ describe('what a channel resolves to', () => {
   });
 
   test('a change of the filters changes the key', () => {
-    const before = resolveChannel(REZ, principal('merchant_owner', { merchantId: ['m-1'] }), 'order:o-17');
-    const after = resolveChannel(REZ, principal('merchant_owner', { merchantId: ['m-1', 'm-2'] }), 'order:o-17');
+    const before = resolveChannel(ORDERS, principal('merchant_owner', { merchantId: ['m-1'] }), 'order:o-17');
+    const after = resolveChannel(ORDERS, principal('merchant_owner', { merchantId: ['m-1', 'm-2'] }), 'order:o-17');
 
     expect(before.ok && after.ok && before.value.key !== after.value.key).toBe(true);
   });
@@ -193,15 +193,15 @@ describe('refusals', () => {
   test('what every object inherits is no claim', () => {
     const inherited = mustCompileCatalogue(
       catalogue({
-        families: [rez.families[0]],
+        families: [orders.families[0]],
         channels: [
           channel({
             name: 'mine',
             first: 'none',
-            access: [{ roles: 'any', filters: [filter(rez.families[0], { userId: claim('constructor') })] }],
+            access: [{ roles: 'any', filters: [filter(orders.families[0], { userId: claim('constructor') })] }],
           }),
         ],
-        role: rez.role,
+        role: orders.role,
       }),
     );
 
@@ -256,7 +256,7 @@ describe('refusals', () => {
 });
 
 test('a channel of which one filter cannot be filled is refused, not served in part', () => {
-  const [order, delivery] = rez.families;
+  const [order, delivery] = orders.families;
   const both = mustCompileCatalogue(
     catalogue({
       families: [order, delivery],
@@ -275,7 +275,7 @@ test('a channel of which one filter cannot be filled is refused, not served in p
           ],
         }),
       ],
-      role: rez.role,
+      role: orders.role,
     }),
   );
 
@@ -320,5 +320,5 @@ const filtersMatch = (resolved: ReturnType<typeof resolveChannel>, subject: stri
   resolved.ok && resolved.value.streams.some(({ filters }) => filters.some((each) => isSubjectMatch(each, subject)));
 
 test('a catalogue says which claims it reads', () => {
-  expect([...claimsOf(REZ)].sort()).toEqual(['merchantId', 'sub']);
+  expect([...claimsOf(ORDERS)].sort()).toEqual(['merchantId', 'sub']);
 });

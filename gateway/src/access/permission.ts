@@ -7,6 +7,7 @@ import {
   parseSubjectToken,
   type Binding,
   type Catalogue,
+  type Channel,
   type ErrorCode,
   type Family,
   type FilterDefinition,
@@ -40,6 +41,10 @@ export interface ResolvedChannel {
   readonly key: string;
   /** Sorted by name, filters sorted too. */
   readonly streams: readonly ResolvedStream[];
+  /** Filters of ephemeral events: core subjects below `eph.`, sorted. */
+  readonly ephemeral: readonly string[];
+  /** The grant that it takes, as tokens of a subject: `chat.c-1.u-1`. */
+  readonly grant?: string;
   readonly first: FirstEvents;
 }
 
@@ -51,6 +56,7 @@ const PREFIX = /^[a-z][a-z0-9_-]*$/;
 const ID_CHARS = 32;
 const KEY_CHARS = 8;
 const ANY = ['*'] as const;
+const EPHEMERAL_PREFIX = 'eph';
 
 /**
  * What the principal gets under this name. Never throws. `invalid_channel`: the name breaks the grammar;
@@ -66,47 +72,113 @@ export const resolveChannel = (
   if (!PREFIX.test(prefix) || !parameters.every((value) => parseSubjectToken(value).ok)) return fail('invalid_channel');
   const channel = catalogue.channels.get(prefix);
   if (!channel) return fail('unknown_channel');
-  if (parameters.length !== channel.params.length) return fail('invalid_channel');
+  if (parameters.length > 0) return resolveParameters(catalogue, principal, channel, parameters);
+  const plain = plainParameters(channel, principal);
+  if (plain === undefined) return fail(channel.definition.plain ? 'forbidden' : 'invalid_channel');
+  // Of several values none is meant more than another.
+  if (plain.length !== 1) return fail('invalid_channel');
+  return resolveParameters(catalogue, principal, channel, plain[0]!);
+};
 
-  const { definition, params } = channel;
+/** Channels that a principal is joined to by itself, by their canonical names; those it has no claims for are left out. */
+export const joinedChannels = (catalogue: Catalogue, principal: Principal): readonly string[] => {
+  const names: string[] = [];
+  for (const channel of catalogue.channels.values()) {
+    const { joined } = channel.definition;
+    if (joined === undefined || (joined !== 'any' && !joined.includes(principal.role))) continue;
+    for (const parameters of plainParameters(channel, principal) ?? [])
+      names.push([channel.prefix, ...parameters].join(':'));
+  }
+  return names;
+};
+
+/** Each combination of parameters that the plain prefix stands for; undefined if one of them has no value. */
+const plainParameters = (
+  { definition, params }: Channel,
+  principal: Principal,
+): readonly (readonly string[])[] | undefined => {
+  let combinations: readonly (readonly string[])[] = [[]];
+  for (const name of params) {
+    const binding = definition.plain?.[name];
+    const values = binding && binding.kind !== 'param' ? boundValues(principal, binding) : undefined;
+    if (!values || values.length * combinations.length > MAX_COMBINATIONS) return undefined;
+    combinations = combinations.flatMap((each) => values.map((value) => [...each, value]));
+  }
+  return combinations;
+};
+
+const resolveParameters = (
+  catalogue: Catalogue,
+  principal: Principal,
+  { definition, params, prefix }: Channel,
+  parameters: readonly string[],
+): Result<ResolvedChannel, ErrorCode> => {
+  if (parameters.length !== params.length) return fail('invalid_channel');
   const valuesOf = (binding: Binding): readonly string[] | undefined => {
-    if (binding.kind === 'claim') return claimValues(principal, binding.name);
+    if (binding.kind !== 'param') return boundValues(principal, binding);
     const value = parameters[params.indexOf(binding.name)];
     return value === undefined ? undefined : [value];
   };
-  for (const [parameter, binding] of Object.entries(definition.owner ?? {})) {
-    const value = parameters[params.indexOf(parameter)];
-    if (value === undefined || !valuesOf(binding)?.includes(value)) return fail('forbidden');
-  }
-  const access = definition.access.find(({ roles }) => roles === 'any' || roles.includes(principal.role));
-  const streams = access && resolveStreams(catalogue, access.filters, valuesOf);
-  if (!streams || streams.length === 0) return fail('forbidden');
-
-  const id = hash(
-    'sha256',
-    JSON.stringify([name, streams.map(({ stream, filters }) => [stream, filters])]),
-    'base64url',
+  const doesHold = (where: Readonly<Record<string, Binding>>): boolean =>
+    Object.entries(where).every(([parameter, binding]) => {
+      const value = parameters[params.indexOf(parameter)];
+      return value !== undefined && valuesOf(binding)?.includes(value) === true;
+    });
+  if (!doesHold(definition.owner ?? {})) return fail('forbidden');
+  const access = definition.access.find(
+    ({ roles, where }) => (roles === 'any' || roles.includes(principal.role)) && doesHold(where ?? {}),
   );
+  const subjects = access && resolveSubjects(catalogue, access.filters, valuesOf);
+  if (!subjects || subjects.streams.length === 0) return fail('forbidden');
+
+  const { streams, ephemeral } = subjects;
+  const name = [prefix, ...parameters].join(':');
+  const identity: unknown[] = [name, streams.map(({ stream, filters }) => [stream, filters])];
+  if (ephemeral.length > 0) identity.push(ephemeral);
+  const id = hash('sha256', JSON.stringify(identity), 'base64url');
   return ok({
     channel: name,
     id: id.slice(0, ID_CHARS),
     key: id.slice(0, KEY_CHARS),
     streams,
+    ephemeral,
+    ...(access.isGranted && { grant: [prefix, ...parameters, principal.subject].join('.') }),
     first: definition.first,
   });
 };
 
 /** Names of the claims that a catalogue reads: the only ones that a principal has to keep. */
-export const claimsOf = (catalogue: Pick<Catalogue, 'channels'>): ReadonlySet<string> => {
-  const names = new Set<string>();
-  for (const { definition } of catalogue.channels.values()) {
-    const filters = definition.access.flatMap((entry) => entry.filters);
-    const bindings = [definition.owner ?? {}, ...filters.map((filter) => filter.bindings)].flatMap((each) =>
-      Object.values(each),
-    );
-    for (const binding of bindings) if (binding.kind === 'claim') names.add(binding.name);
+export const claimsOf = ({
+  channels,
+  commands,
+  actorClaims,
+}: Pick<Catalogue, 'channels' | 'commands' | 'actorClaims'>): ReadonlySet<string> => {
+  const names = new Set<string>(actorClaims);
+  for (const { definition } of channels.values()) {
+    const { owner = {}, plain = {}, access } = definition;
+    const bindings = access.flatMap((entry) => [entry.where ?? {}, ...entry.filters.map((filter) => filter.bindings)]);
+    for (const binding of [owner, plain, ...bindings].flatMap((each) => Object.values(each))) {
+      if (binding.kind === 'claim') names.add(binding.name);
+      else if (binding.kind === 'text' && binding.claim !== undefined) names.add(binding.claim);
+    }
+  }
+  for (const { effect } of commands.values()) {
+    for (const value of [effect?.keys ?? {}, effect?.data ?? {}].flatMap((each) => Object.values(each))) {
+      if (typeof value === 'object' && 'claim' in value) names.add(value.claim);
+    }
   }
   return names;
+};
+
+/** Safe values of a claim or a text. Undefined if one is missing or *any* of them is unsafe: such a token grants nothing. */
+const boundValues = (
+  principal: Principal,
+  binding: Exclude<Binding, { readonly kind: 'param' }>,
+): readonly string[] | undefined => {
+  if (binding.kind === 'claim') return claimValues(principal, binding.name);
+  if (binding.claim === undefined) return [binding.text];
+  const values = claimValues(principal, binding.claim)?.map((value) => `${binding.text}${value}`);
+  return values?.every((value) => parseSubjectToken(value).ok) ? values : undefined;
 };
 
 /** Safe values of a claim. Undefined if it is missing or if *any* value of it is unsafe: such a token grants nothing. */
@@ -126,27 +198,46 @@ const claimValues = (principal: Principal, name: string): readonly string[] | un
 const ownValue = (claims: Readonly<Record<string, unknown>>, name: string): unknown =>
   Object.hasOwn(claims, name) ? claims[name] : undefined;
 
+interface ResolvedSubjects {
+  readonly streams: readonly ResolvedStream[];
+  readonly ephemeral: readonly string[];
+}
+
 /** Filters per stream; undefined if one of them cannot be filled: a filter must never go missing in silence. */
-const resolveStreams = (
+const resolveSubjects = (
   catalogue: Catalogue,
   definitions: readonly FilterDefinition[],
   valuesOf: (binding: Binding) => readonly string[] | undefined,
-): readonly ResolvedStream[] | undefined => {
+): ResolvedSubjects | undefined => {
   const byStream = new Map<string, string[]>();
+  const ephemeral: string[] = [];
   for (const definition of definitions) {
     const family = catalogue.families.get(definition.family);
     const heads = family && subjectHeads(family, definition, valuesOf);
     if (!heads) return undefined;
     if (heads.length === 0) continue;
+    const { stored, passing } = typesOf(family, definition);
     let filters = byStream.get(family.stream);
-    if (!filters) byStream.set(family.stream, (filters = []));
+    if (!filters && stored.length > 0) byStream.set(family.stream, (filters = []));
     for (const head of heads) {
       // Joined, not added up: V8 keeps the pieces of a sum for as long as the sum.
-      for (const type of definition.types ?? ['*']) filters.push([head, type].join('.'));
+      for (const type of stored) filters!.push([head, type].join('.'));
+      for (const type of passing) ephemeral.push([EPHEMERAL_PREFIX, head, type].join('.'));
     }
   }
   // Sorted, so that every pod, and the next version of a catalogue in another order, finds the same id.
-  return [...byStream.keys()].sort().map((stream) => ({ stream, filters: distinct(byStream.get(stream)!) }));
+  const streams = [...byStream.keys()].sort().map((stream) => ({ stream, filters: distinct(byStream.get(stream)!) }));
+  return { streams, ephemeral: distinct(ephemeral) };
+};
+
+/** Last tokens of the filters for what streams hold, and for what passes by. */
+const typesOf = (
+  { types }: Family,
+  { types: wanted }: FilterDefinition,
+): { readonly stored: readonly string[]; readonly passing: readonly string[] } => {
+  const isPassing = (type: string): boolean => types.get(type)?.kind === 'ephemeral';
+  if (wanted) return { stored: wanted.filter((type) => !isPassing(type)), passing: wanted.filter(isPassing) };
+  return { stored: ANY, passing: [...types.keys()].filter(isPassing) };
 };
 
 const distinct = (filters: string[]): readonly string[] => {

@@ -222,7 +222,7 @@ describe('joining and leaving', () => {
     delivery.append('ORDER', CREATED);
     const second = new FakeSubscriber();
 
-    delivery.channels.join(delivery.channels.acquire({ ...channel.resolved, streams: [] }), second);
+    delivery.channels.join(delivery.channels.acquire({ ...channel.resolved, streams: [], ephemeral: [] }), second);
 
     expect(first.sequences).toEqual([1]);
     delivery.append('ORDER', CREATED);

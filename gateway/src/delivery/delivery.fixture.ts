@@ -3,7 +3,7 @@ import {
   decodeDown,
   mustCompileCatalogue,
   packValue,
-  rez,
+  orders,
   type Catalogue,
   type DownFrame,
   type Encoding,
@@ -19,7 +19,7 @@ import type { LiveSubscriber } from './live-channel.ts';
 import { PayloadGate, type PayloadGateOptions } from './payload-gate.ts';
 import { compileRoutes, type Routes } from './routes.ts';
 
-export const REZ: Catalogue = mustCompileCatalogue(rez);
+export const ORDERS: Catalogue = mustCompileCatalogue(orders);
 
 export interface DeliveryOptions {
   readonly maxBatchBytes?: number;
@@ -47,7 +47,7 @@ export interface Delivery {
 export const FLUSH_INTERVAL_MS = 10;
 
 export const createDelivery = (options: DeliveryOptions = {}): Delivery => {
-  const catalogue = options.catalogue ?? REZ;
+  const catalogue = options.catalogue ?? ORDERS;
   const clock = new ManualClock();
   const routes = compileRoutes(catalogue);
   const memory = new TailMemory(options.tailBytes ?? 1e9);
@@ -100,7 +100,7 @@ export const CUSTOMER: Principal = { subject: 'u-1', role: 'customer', claims: {
 export const ADMIN: Principal = { subject: 'u-9', role: 'admin', claims: {} };
 export const MERCHANT: Principal = { subject: 'u-5', role: 'merchant_owner', claims: { merchantId: 'm-1' } };
 
-export const resolve = (who: Principal, name: string, catalogue: Catalogue = REZ): ResolvedChannel => {
+export const resolve = (who: Principal, name: string, catalogue: Catalogue = ORDERS): ResolvedChannel => {
   const resolved = resolveChannel(catalogue, who, name);
   if (!resolved.ok) throw new Error(`${name}: ${resolved.error}`);
   return resolved.value;

@@ -30,7 +30,7 @@ const NOBODY: readonly LiveSubscriber[] = [];
 
 export class LiveChannel {
   /** Without its streams: theirs are below, and a pod keeps very many of these. */
-  readonly resolved: Omit<ResolvedChannel, 'streams'>;
+  readonly resolved: Pick<ResolvedChannel, 'channel' | 'id' | 'key' | 'first'>;
   readonly streams: readonly ChannelStream[];
   /** Subscriptions in whatever phase; at zero the channel is forgotten. */
   subscriptionCount = 0;

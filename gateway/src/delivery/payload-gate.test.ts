@@ -2,7 +2,7 @@
 import { packValue, unpackValue, type Encoding } from '@sluice/schemas';
 import { describe, expect, test } from 'vitest';
 import { Segment } from '../log/segment.ts';
-import { createDelivery, eventsOf, REZ } from './delivery.fixture.ts';
+import { createDelivery, eventsOf, ORDERS } from './delivery.fixture.ts';
 import { PayloadGate, type PayloadGateOptions } from './payload-gate.ts';
 
 const SUBJECT = 'order.m-1.u-1.o-1.eta_updated';
@@ -41,7 +41,7 @@ const judge = (
   subject = SUBJECT,
 ): Judged => {
   const refusals: string[] = [];
-  const gate = new PayloadGate(REZ, {
+  const gate = new PayloadGate(ORDERS, {
     validate: 'all',
     onInvalid: 'drop',
     onRefused: (_, __, refusal) => refusals.push(refusal),
@@ -61,7 +61,7 @@ describe('a good payload', () => {
   });
 
   test('as JSON for a client is one line, whatever its texts hold', () => {
-    const gate = new PayloadGate(REZ, { validate: 'off', onInvalid: 'pass', onRefused: () => {} });
+    const gate = new PayloadGate(ORDERS, { validate: 'off', onInvalid: 'pass', onRefused: () => {} });
     const odd = { a: 'line\nbreak \u2028 \u2029 "quotes" \\ \u0000 \u{1f9fe}' };
     for (const payload of [packValue(odd), text.encode(JSON.stringify(odd, undefined, 1))]) {
       const json = gate.payload(segmentOf(payload), 0, 'json') as Uint8Array;
@@ -157,7 +157,7 @@ describe('what does not fit', () => {
 
   test('a sample looks at one event in a hundred', () => {
     const refusals: number[] = [];
-    const gate = new PayloadGate(REZ, {
+    const gate = new PayloadGate(ORDERS, {
       validate: 'sample',
       onInvalid: 'drop',
       onRefused: (_, sequence) => refusals.push(sequence),
@@ -178,7 +178,7 @@ describe('each event is judged once', () => {
     ['a good one in JSON', text.encode(JSON.stringify(GOOD))],
   ])('%s', (_, payload) => {
     const refusals: string[] = [];
-    const gate = new PayloadGate(REZ, {
+    const gate = new PayloadGate(ORDERS, {
       validate: 'all',
       onInvalid: 'pass',
       onRefused: (...told) => refusals.push(told[2]),

@@ -14,7 +14,7 @@ import fc from 'fast-check';
 import { Type } from 'typebox';
 import { describe, expect, test } from 'vitest';
 import { resolveChannel, type Principal } from '../access/permission.ts';
-import { REZ } from './delivery.fixture.ts';
+import { ORDERS } from './delivery.fixture.ts';
 import { compileRoutes } from './routes.ts';
 
 const word = fc.constantFrom('a', 'b', 'c', 'created', 'order', 'x*y', 'constructor');
@@ -48,10 +48,10 @@ const filtersOf = (routes: ReturnType<typeof compileRoutes>, of: string, heardOn
 };
 
 test("an event reaches a channel exactly if one of the channel's filters matches its subject", () => {
-  const routes = compileRoutes(REZ);
+  const routes = compileRoutes(ORDERS);
   fc.assert(
     fc.property(who, name, subject, (principal, channelName, of) => {
-      const resolved = resolveChannel(REZ, principal, channelName);
+      const resolved = resolveChannel(ORDERS, principal, channelName);
       if (!resolved.ok) return;
       const reached = filtersOf(routes, of);
 
@@ -65,7 +65,7 @@ test("an event reaches a channel exactly if one of the channel's filters matches
 });
 
 test('a filter stands once, always in the same slot: the index of a segment chains by slot', () => {
-  const routes = compileRoutes(REZ);
+  const routes = compileRoutes(ORDERS);
   const slotOf = new Map<string, number>();
   fc.assert(
     fc.property(subject, (of) => {
@@ -90,9 +90,9 @@ test('what is heard is what is matched, among the shapes that somebody listens t
       fc.array(subject, { maxLength: 10 }),
       fc.nat(3),
       (listeners, subjects, gone) => {
-        const routes = compileRoutes(REZ);
+        const routes = compileRoutes(ORDERS);
         const perListener = listeners.map(([principal, channelName]) => {
-          const resolved = resolveChannel(REZ, principal, channelName);
+          const resolved = resolveChannel(ORDERS, principal, channelName);
           return resolved.ok ? resolved.value.streams.flatMap(({ filters }) => filters) : [];
         });
         for (const filters of perListener) for (const each of filters) routes.listen(each);

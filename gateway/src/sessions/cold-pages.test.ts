@@ -2,7 +2,7 @@
 import { encodePosition } from '@sluice/schemas';
 import { expect, test } from 'vitest';
 import { resolveChannel } from '../access/permission.ts';
-import { REZ } from '../delivery/delivery.fixture.ts';
+import { ORDERS } from '../delivery/delivery.fixture.ts';
 import { ModelCold, ModelStream } from './log-model.fixture.ts';
 import { createTestPod, settle } from './pod.fixture.ts';
 import { CUSTOMER, hello, subscribe } from './session.fixture.ts';
@@ -13,7 +13,7 @@ const EVENT_BYTES = 20_000;
 const BUDGET_BYTES = 64 * 1024;
 
 const positionOf = (channel: string): string => {
-  const resolved = resolveChannel(REZ, CUSTOMER, channel);
+  const resolved = resolveChannel(ORDERS, CUSTOMER, channel);
   if (!resolved.ok) throw new Error(channel);
   const entries = ['ORDER-1', 'PAYMENT-1'].map((epoch) => ({ epoch, sequence: 0, timeMs: 0 }));
   return encodePosition({ key: resolved.value.key, entries });

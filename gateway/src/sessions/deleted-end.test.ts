@@ -3,7 +3,7 @@
 import { encodePosition } from '@sluice/schemas';
 import { expect, test } from 'vitest';
 import { resolveChannel } from '../access/permission.ts';
-import { REZ } from '../delivery/delivery.fixture.ts';
+import { ORDERS } from '../delivery/delivery.fixture.ts';
 import { ModelCold, ModelStream } from './log-model.fixture.ts';
 import { createTestPod, settle, type TestPod } from './pod.fixture.ts';
 import { CUSTOMER, hello, kinds, subscribe } from './session.fixture.ts';
@@ -29,7 +29,7 @@ const createPod = (): { pod: TestPod; cold: ModelCold; log: ModelStream } => {
   return { pod, cold, log };
 };
 
-const resolved = resolveChannel(REZ, CUSTOMER, 'order:o-1');
+const resolved = resolveChannel(ORDERS, CUSTOMER, 'order:o-1');
 const at = (sequence: number, timeMs: number): string =>
   encodePosition({
     key: resolved.ok ? resolved.value.key : '',

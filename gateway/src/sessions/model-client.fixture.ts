@@ -13,7 +13,7 @@ import {
   type UpFrame,
 } from '@sluice/schemas';
 import { resolveChannel, type Principal } from '../access/permission.ts';
-import { REZ } from '../delivery/delivery.fixture.ts';
+import { ORDERS } from '../delivery/delivery.fixture.ts';
 import { tokenOf, type FakeConnection } from './pod.fixture.ts';
 
 export interface Fold {
@@ -235,7 +235,7 @@ export class ModelClient {
     if (at !== `${epoch}/${frame.sequence}/${frame.timeMs}`)
       throw new Error(`${at} came as ${epoch}/${frame.sequence}`);
     // I4: the token that counts grants what comes.
-    const granted = resolveChannel(REZ, this.granted, channel.name);
+    const granted = resolveChannel(ORDERS, this.granted, channel.name);
     const filters = granted.ok ? granted.value.streams.flatMap((stream) => stream.filters) : [];
     if (!filters.some((filter) => isSubjectMatch(filter, subject)))
       throw new Error(`${subject} is not granted any more`);

@@ -1,6 +1,6 @@
 // What an opening may hold.
 import { expect, test } from 'vitest';
-import { CUSTOMER, REZ, createDelivery, resolve } from '../delivery/delivery.fixture.ts';
+import { CUSTOMER, ORDERS, createDelivery, resolve } from '../delivery/delivery.fixture.ts';
 import { ModelCold, ModelStream } from './log-model.fixture.ts';
 import { openWithFirst, type Opened } from './opening.ts';
 import { settle } from './pod.fixture.ts';
@@ -13,7 +13,7 @@ const openLast = async (last: number, filler: number): Promise<Opened> => {
   tails.get('ORDER')!.begin(log.epoch, log.last + 1);
   const cold = new ModelCold(streams);
   const stream = channels.acquire(resolve(CUSTOMER, 'order:o-1')).streams.find(({ tail }) => tail.stream === 'ORDER')!;
-  const sources = { cold, families: REZ.families, maxStates: 200 };
+  const sources = { cold, families: ORDERS.families, maxStates: 200 };
   const opened = Promise.resolve(openWithFirst(stream, { last }, sources));
   for (let i = 0; i < 40; i++) {
     for (const asked of cold.asked.splice(0)) asked.answer();

@@ -3,7 +3,7 @@ import { decodeDown, encodeFrame, fail, ok, type DownFrame, type Encoding, type 
 import type { Authenticator, AuthFault } from '../access/auth.ts';
 import { Users, type UserLimits } from '../access/limits.ts';
 import type { Principal } from '../access/permission.ts';
-import { createDelivery, REZ, type Delivery, type DeliveryOptions } from '../delivery/delivery.fixture.ts';
+import { createDelivery, ORDERS, type Delivery, type DeliveryOptions } from '../delivery/delivery.fixture.ts';
 import { Pump } from '../delivery/pump.ts';
 import type { Cold } from '../log/cold.ts';
 import { createStreamLog } from '../log/stream-log.ts';
@@ -77,7 +77,7 @@ export const createTestPod = (options: TestPodOptions): TestPod => {
     },
   };
   const pod: Pod = {
-    catalogue: options.catalogue ?? REZ,
+    catalogue: options.catalogue ?? ORDERS,
     tails,
     channels,
     chunks,

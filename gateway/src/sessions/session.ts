@@ -278,6 +278,11 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
         if (this.#subscribes!.take(nowMs)) return void this.#refresh(id, token);
         return this.error('rate_limited', { id, retryAfterMs: this.#subscribes!.waitMs(nowMs) });
       }
+      case 'command':
+      case 'call':
+        return this.error('unknown_command', { id: frame.id });
+      case 'presence_query':
+        return this.error('not_subscribed', { id: frame.id, channel: frame.channel });
       case 'pong':
     }
   }

@@ -5,7 +5,7 @@ import { stateFiltersOf } from '@sluice/schemas';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { resolveChannel, type Principal } from '../access/permission.ts';
-import { REZ } from '../delivery/delivery.fixture.ts';
+import { ORDERS } from '../delivery/delivery.fixture.ts';
 import { ModelCold, ModelStream } from './log-model.fixture.ts';
 import { ClientChannel, ModelClient } from './model-client.fixture.ts';
 import { createTestPod, settle, type TestPod } from './pod.fixture.ts';
@@ -209,7 +209,7 @@ class World {
   /** From here on all is well: everything that is owed must arrive. */
   async quiesce(): Promise<void> {
     for (const channel of this.client.channels)
-      channel.isWanted ||= resolveChannel(REZ, this.client.principal, channel.name).ok;
+      channel.isWanted ||= resolveChannel(ORDERS, this.client.principal, channel.name).ok;
     for (let round = 0; round < 600; round++) {
       for (const log of this.streams.values()) this.deliver(log, 1_000);
       this.connect(1e9);
@@ -241,7 +241,7 @@ class World {
     expect(this.client.granted).toEqual(this.client.principal);
     for (const channel of this.client.channels) {
       if (!channel.isWanted) continue;
-      const resolved = resolveChannel(REZ, this.client.granted, channel.name);
+      const resolved = resolveChannel(ORDERS, this.client.granted, channel.name);
       if (!resolved.ok) throw new Error(`${channel.name} is live although ${resolved.error}`);
       for (const { stream: name, filters } of resolved.value.streams) {
         const log = this.streams.get(name)!;
@@ -254,7 +254,7 @@ class World {
         expect([of, fold.seen]).toEqual([of, [...new Set(fold.seen)].sort((a, b) => a - b)]);
         if (!fold.isSnapshot) continue;
         const newest = new Map(
-          log.matching(stateFiltersOf(REZ.families, filters)).map(({ subject, sequence }) => [subject, sequence]),
+          log.matching(stateFiltersOf(ORDERS.families, filters)).map(({ subject, sequence }) => [subject, sequence]),
         );
         for (const [subject, sequence] of newest)
           expect([of, subject, fold.seen]).toEqual([of, subject, expect.arrayContaining([sequence])]);

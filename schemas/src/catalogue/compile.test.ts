@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { describe, expect, test } from 'vitest';
-import { rez } from '../rez/catalogue.ts';
+import { orders } from '../rez/orders.ts';
 import { compileCatalogue, filterSubject, mustCompileCatalogue, stateFiltersOf, typeOfSubject } from './compile.ts';
 import {
   catalogue,
@@ -47,7 +47,7 @@ const bound = (
 ): ChannelDefinition['access'] => [{ roles: 'any', filters: [{ family: 'a', bindings, ...(types && { types }) }] }];
 
 test('the reference catalogue has no fault', () => {
-  expect(faultsOf(rez)).toEqual([]);
+  expect(faultsOf(orders)).toEqual([]);
   expect(faultsOf(define())).toEqual([]);
 });
 
@@ -131,7 +131,7 @@ describe('faults', () => {
 });
 
 describe('what is derived', () => {
-  const compiled = mustCompileCatalogue(rez);
+  const compiled = mustCompileCatalogue(orders);
 
   test('a stream has the subjects of all its families', () => {
     expect(compiled.streams.map(({ name, subjects }) => [name, subjects])).toEqual([
@@ -171,7 +171,7 @@ describe('what is derived', () => {
 });
 
 test('states are named by type, moments and types that the filters leave out are not among them', () => {
-  const { families } = mustCompileCatalogue(rez);
+  const { families } = mustCompileCatalogue(orders);
 
   const states = stateFiltersOf(families, [
     'delivery.*.u-1.*.*',

@@ -2,10 +2,15 @@
 import type { TSchema } from 'typebox';
 import { fail, ok, type Result } from '../result.ts';
 import type {
+  Alias,
   Binding,
+  CallDefinition,
   CatalogueDefinition,
   ChannelDefinition,
+  CommandDefinition,
+  Conflation,
   EventKind,
+  Expiry,
   FamilyDefinition,
   FilterDefinition,
   StreamDefinition,
@@ -17,7 +22,9 @@ export interface EventType {
   readonly name: string;
   readonly kind: EventKind;
   readonly schema: TSchema;
-  readonly aliases: readonly string[];
+  readonly aliases: readonly Alias[];
+  readonly conflate?: Conflation;
+  readonly expires?: Expiry;
 }
 
 export interface Family {
@@ -46,6 +53,9 @@ export interface Catalogue {
   /** By the channel's prefix. */
   readonly channels: ReadonlyMap<string, Channel>;
   readonly streams: readonly CatalogueStream[];
+  readonly commands: ReadonlyMap<string, CommandDefinition>;
+  readonly calls: ReadonlyMap<string, CallDefinition>;
+  readonly actorClaims: readonly string[];
   readonly role: CatalogueDefinition['role'];
 }
 
@@ -61,7 +71,10 @@ export const compileCatalogue = (definition: CatalogueDefinition): Result<Catalo
   const families = compileFamilies(definition.families, faults);
   const channels = compileChannels(definition.channels, families, faults);
   const streams = compileStreams(definition.families, faults);
-  return faults.length > 0 ? fail(faults) : ok({ families, channels, streams, role: definition.role });
+  const commands = new Map((definition.commands ?? []).map((command) => [command.name, command]));
+  const calls = new Map((definition.calls ?? []).map((call) => [call.name, call]));
+  const { role, actorClaims = [] } = definition;
+  return faults.length > 0 ? fail(faults) : ok({ families, channels, streams, commands, calls, actorClaims, role });
 };
 
 /** Throws with all faults in the message: for catalogues that are part of a program. */
@@ -87,14 +100,14 @@ const compileFamilies = (definitions: readonly FamilyDefinition[], faults: strin
     if (new Set(placeholders).size < placeholders.length) faults.push(`family ${name}: a placeholder stands twice`);
     if (Object.keys(types).length === 0) faults.push(`family ${name} has no types`);
     const compiled = new Map<string, EventType>();
-    for (const [type, { kind, schema, aliases }] of Object.entries(types)) {
+    for (const [type, eventType] of Object.entries(types)) {
       if (!TYPE_NAME.test(type)) faults.push(`type ${name}.${type} is not snake_case`);
-      for (const alias of aliases) {
+      for (const { name: alias } of eventType.aliases) {
         const owner = owners.get(alias);
         if (owner) faults.push(`alias ${alias} belongs to ${owner} and ${name}.${type}`);
         owners.set(alias, `${name}.${type}`);
       }
-      compiled.set(type, { name: `${name}.${type}`, kind, schema, aliases });
+      compiled.set(type, { ...eventType, name: `${name}.${type}` });
     }
     families.set(name, { name, stream: stream.name, prefix, placeholders, types: compiled });
   }

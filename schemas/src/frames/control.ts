@@ -20,6 +20,10 @@ export const okReply = defineFrame('ok', 6, {
   id: RequestId,
   /** Answers `auth`: milliseconds until the fresh token expires; absent if it does not. */
   expiresInMs: Type.Optional(Type.Integer()),
+  /** Answers `command`: where it is stored. */
+  sequence: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** Answers `command`: it was stored before, at that sequence. */
+  isDuplicate: Type.Optional(Type.Boolean()),
 });
 export type OkReply = FrameOf<typeof okReply>;
 

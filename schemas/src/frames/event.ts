@@ -1,5 +1,6 @@
-// A stored event on its way to clients. Hot: the gateway writes it by hand (event-frame.ts), this is its definition.
+// Events on their way to clients. A stored one is hot: the gateway writes it by hand (event-frame.ts), this is its definition.
 import { Type } from 'typebox';
+import { ChannelName } from './fields.ts';
 import { defineFrame, type FrameOf } from './frame.ts';
 
 export const event = defineFrame('event', 3, {
@@ -12,3 +13,11 @@ export const event = defineFrame('event', 3, {
   data: Type.Unknown(),
 });
 export type Event = FrameOf<typeof event>;
+
+/** An event that is not stored: no sequence, never a position, and nobody who was away learns of it. */
+export const ephemeral = defineFrame('ephemeral', 12, {
+  channel: ChannelName,
+  type: Type.String(),
+  data: Type.Unknown(),
+});
+export type Ephemeral = FrameOf<typeof ephemeral>;

@@ -10,6 +10,8 @@ export const hello = defineFrame('hello', 1, {
   token: Type.Optional(Token),
   /** Name and version of the client, for logs. */
   agent: Type.Optional(Type.String({ maxLength: 128 })),
+  /** Subscribe to the channels that the catalogue joins this role to, those that follow in this message excepted. */
+  isJoining: Type.Optional(Type.Boolean()),
 });
 export type Hello = FrameOf<typeof hello>;
 

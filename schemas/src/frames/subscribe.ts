@@ -17,6 +17,7 @@ export const unsubscribe = defineFrame('unsubscribe', 3, { id: RequestId, channe
 export type Unsubscribe = FrameOf<typeof unsubscribe>;
 
 export const subscribed = defineFrame('subscribed', 2, {
+  /** Of the subscribe; 0 for a channel that the gateway joined the client to: clients count from 1. */
   id: RequestId,
   /** Canonical name of the channel. */
   channel: ChannelName,

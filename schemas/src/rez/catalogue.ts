@@ -1,14 +1,7 @@
 // The reference domain in one object: what Sluice ships, and what a team replaces with its own.
 import { catalogue, type EventsOf } from '../catalogue/define.ts';
-import { merchantChannel, orderChannel, userChannel } from './channels.ts';
-import { delivery } from './delivery.ts';
-import { order } from './order.ts';
-import { payment } from './payment.ts';
+import { orders } from './orders.ts';
 
-export const rez = catalogue({
-  families: [order, delivery, payment],
-  channels: [orderChannel, userChannel, merchantChannel],
-  role: { claim: 'role', fallback: 'customer' },
-});
+export const rez = catalogue(orders);
 
 export type RezEvents = EventsOf<typeof rez>;

@@ -1,5 +1,6 @@
-// Who sees what. Filters are filled from verified claims, so that a client cannot name what it may not see.
-import { channel, claim, filter, param } from '../catalogue/define.ts';
+// Order tracking alone: three families over two streams, and who sees what of them. The smallest catalogue that is of use;
+// the gateway's own tests and benchmarks run on it, so that the reference domain may grow without moving what they test.
+import { catalogue, channel, claim, filter, param } from '../catalogue/define.ts';
 import { delivery } from './delivery.ts';
 import { order } from './order.ts';
 import { payment } from './payment.ts';
@@ -8,7 +9,7 @@ const MERCHANTS = ['merchant_owner', 'merchant_staff'] as const;
 const ADMINS = ['super_admin', 'admin', 'operator'] as const;
 
 /** One order. Payments are for its customer and admins, not for the merchant. */
-export const orderChannel = channel({
+const orderChannel = channel({
   name: 'order:{orderId}',
   first: 'states',
   access: [
@@ -32,7 +33,7 @@ export const orderChannel = channel({
 });
 
 /** What concerns one user; locations and ETAs travel only on the order's channel. */
-export const userChannel = channel({
+const userChannel = channel({
   name: 'user:{userId}',
   owner: { userId: claim('sub') },
   first: 'states',
@@ -49,7 +50,7 @@ export const userChannel = channel({
 });
 
 /** A merchant's orders: creation and status, not locations. */
-export const merchantChannel = channel({
+const merchantChannel = channel({
   name: 'merchant:{merchantId}',
   owner: { merchantId: claim('merchantId') },
   first: 'states',
@@ -59,4 +60,10 @@ export const merchantChannel = channel({
       filters: [filter(order, { merchantId: param('merchantId') }, ['created', 'status_changed'])],
     },
   ],
+});
+
+export const orders = catalogue({
+  families: [order, delivery, payment],
+  channels: [orderChannel, userChannel, merchantChannel],
+  role: { claim: 'role', fallback: 'customer' },
 });
