@@ -3,7 +3,7 @@ import type { rez } from '@sluice/schemas';
 import { type Clock, wait } from '../clock.ts';
 import { ProducerError } from '../errors.ts';
 import type { Publisher } from '../publisher.ts';
-import type { CityEvent } from './city/order-life.ts';
+import type { OrderEvent } from './city/order-life.ts';
 import type { City } from './city/simulation.ts';
 
 export interface CityRun {
@@ -16,7 +16,7 @@ export interface CityRun {
   /** After the first events are stored. */
   readonly onRunning?: () => void;
   /** An event whose fate is unknown: the city goes on without it. */
-  readonly onUncertain?: (event: CityEvent) => void;
+  readonly onUncertain?: (event: OrderEvent) => void;
 }
 
 const TICK_MS = 100;
@@ -43,8 +43,8 @@ export const runCity = async (run: CityRun, startMs: number): Promise<void> => {
 };
 
 /** One lane per order: its events are stored in order, those of different orders side by side. */
-const publishInOrder = async (run: CityRun, events: readonly CityEvent[], createId: () => string): Promise<void> => {
-  const lanes = new Map<string, { event: CityEvent; id: string }[]>();
+const publishInOrder = async (run: CityRun, events: readonly OrderEvent[], createId: () => string): Promise<void> => {
+  const lanes = new Map<string, { event: OrderEvent; id: string }[]>();
   for (const event of events) {
     const lane = lanes.get(event.keys.orderId) ?? [];
     lanes.set(event.keys.orderId, lane);
@@ -57,7 +57,11 @@ const publishInOrder = async (run: CityRun, events: readonly CityEvent[], create
   );
 };
 
-const publishOne = async ({ publisher, signal, onUncertain }: CityRun, event: CityEvent, id: string): Promise<void> => {
+const publishOne = async (
+  { publisher, signal, onUncertain }: CityRun,
+  event: OrderEvent,
+  id: string,
+): Promise<void> => {
   while (!signal.aborted) {
     try {
       await publisher.publish(event.type, event.keys, event.payload, { id });

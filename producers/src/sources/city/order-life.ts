@@ -11,15 +11,17 @@ export interface OrderKeys {
   readonly orderId: string;
 }
 
-/** Something that happened in the city, ready to be published. */
-export type CityEvent = {
-  readonly [Type in keyof RezEvents]: {
+type OrderEventType = Extract<keyof RezEvents, `${'order' | 'delivery' | 'payment'}.${string}`>;
+
+/** Something that happened to an order, ready to be published. */
+export type OrderEvent = {
+  readonly [Type in OrderEventType]: {
     readonly atMs: number;
     readonly type: Type;
     readonly keys: OrderKeys;
     readonly payload: RezEvents[Type];
   };
-}[keyof RezEvents];
+}[OrderEventType];
 
 export interface Order {
   readonly number: number;
@@ -65,7 +67,7 @@ export const keysOf = ({ merchant, user, number }: Order): OrderKeys => ({
 });
 
 /** From `order.created` to its end; what it returns is when the order was over. */
-export function* orderLife(order: Order, options: LifeOptions): Generator<CityEvent, number> {
+export function* orderLife(order: Order, options: LifeOptions): Generator<OrderEvent, number> {
   const { random, pace, isShowcase } = options;
   const keys = keysOf(order);
   const { orderId } = keys;
@@ -80,7 +82,7 @@ export function* orderLife(order: Order, options: LifeOptions): Generator<CityEv
     atMs += (between(random, range[0], range[1]) * SECOND_MS) / pace;
   };
   const stamp = (offsetMs = 0): string => new Date(Math.round(atMs + offsetMs)).toISOString();
-  const become = (next: OrderStatus, more: Partial<RezEvents['order.status_changed']> = {}): CityEvent => {
+  const become = (next: OrderStatus, more: Partial<RezEvents['order.status_changed']> = {}): OrderEvent => {
     const previous = status;
     status = next;
     const base = { orderId, orderNumber, status: next, message: MESSAGES[next], timestamp: stamp() };
@@ -142,7 +144,7 @@ interface Ride {
 }
 
 /** From the restaurant to the door, with traffic; returns when the driver has stopped there. */
-function* ride(options: Ride): Generator<CityEvent, number> {
+function* ride(options: Ride): Generator<OrderEvent, number> {
   const { order, keys, orderNumber, deliveryPartner, startMs, random, pace } = options;
   const { orderId } = keys;
   const route = planRoute(cornerOf(order.merchant, 1), homeOf(order), random);

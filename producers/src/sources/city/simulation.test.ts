@@ -1,8 +1,8 @@
-import { rez } from '@sluice/schemas';
+import { orders, rez } from '@sluice/schemas';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { EventEncoder } from '../../event-encoder.ts';
 import { seededRandom } from '../../random.ts';
-import type { CityEvent } from './order-life.ts';
+import type { OrderEvent } from './order-life.ts';
 import { isLegalTransition, type OrderStatus } from './order-status.ts';
 import { City, SHOWCASE_ORDER, toOrder } from './simulation.ts';
 
@@ -12,15 +12,15 @@ const MINUTE_MS = 60_000;
 const live = (minutes: number, options: { orders?: number; seed?: number; pace?: number; stepMs?: number } = {}) => {
   const { orders = 60, seed = 1, pace = 1, stepMs = 1_000 } = options;
   const city = new City({ orders, startMs: START_MS, random: seededRandom(seed), pace });
-  const events: CityEvent[] = [];
+  const events: OrderEvent[] = [];
   for (let nowMs = START_MS; nowMs <= START_MS + minutes * MINUTE_MS; nowMs += stepMs) {
     events.push(...city.advance(nowMs));
   }
   return events;
 };
 
-const byOrder = (events: readonly CityEvent[]): Map<string, CityEvent[]> => {
-  const orders = new Map<string, CityEvent[]>();
+const byOrder = (events: readonly OrderEvent[]): Map<string, OrderEvent[]> => {
+  const orders = new Map<string, OrderEvent[]>();
   for (const event of events) {
     const list = orders.get(event.keys.orderId) ?? [];
     orders.set(event.keys.orderId, list);
@@ -30,8 +30,8 @@ const byOrder = (events: readonly CityEvent[]): Map<string, CityEvent[]> => {
 };
 
 /** The lives of an order, one after the other: each begins with its creation. */
-const livesOf = (events: readonly CityEvent[]): CityEvent[][] => {
-  const lives: CityEvent[][] = [];
+const livesOf = (events: readonly OrderEvent[]): OrderEvent[][] => {
+  const lives: OrderEvent[][] = [];
   for (const event of events) {
     if (event.type === 'order.created') lives.push([]);
     lives.at(-1)!.push(event);
@@ -40,8 +40,8 @@ const livesOf = (events: readonly CityEvent[]): CityEvent[][] => {
 };
 
 describe('half an hour of the city', () => {
-  let events: CityEvent[];
-  let lives: CityEvent[][];
+  let events: OrderEvent[];
+  let lives: OrderEvent[][];
   beforeAll(() => {
     events = live(30);
     lives = [...byOrder(events).values()].flatMap(livesOf);
@@ -51,7 +51,7 @@ describe('half an hour of the city', () => {
     const encoder = new EventEncoder(rez, 'msgpack');
     for (const { type, keys, payload } of events) encoder.encode(type, { ...keys }, payload);
     expect(new Set(events.map(({ type }) => type))).toEqual(
-      new Set(rez.families.flatMap(({ name, types }) => Object.keys(types).map((type) => `${name}.${type}`))),
+      new Set(orders.families.flatMap(({ name, types }) => Object.keys(types).map((type) => `${name}.${type}`))),
     );
   });
 
@@ -126,7 +126,7 @@ describe('half an hour of the city', () => {
 
   test('as many orders are alive as were asked for, but for short rests', () => {
     const afterMs = START_MS + 10 * MINUTE_MS;
-    const within = (event: CityEvent) => event.atMs > afterMs && event.atMs < afterMs + 3 * MINUTE_MS;
+    const within = (event: OrderEvent) => event.atMs > afterMs && event.atMs < afterMs + 3 * MINUTE_MS;
     const heard = new Set(events.filter(within).map(({ keys }) => keys.orderId));
     expect(heard.size).toBeGreaterThanOrEqual(60);
   });
@@ -176,7 +176,7 @@ describe('time and chance', () => {
     const city = new City({ orders: 40, startMs: START_MS, random: seededRandom(3) });
     const nowMs = START_MS + 10 * MINUTE_MS;
     const events = city.advance(nowMs, nowMs - 3_000);
-    const isPassing = (event: CityEvent) => /location_updated|eta_updated/.test(event.type);
+    const isPassing = (event: OrderEvent) => /location_updated|eta_updated/.test(event.type);
     expect(events.filter((event) => isPassing(event) && event.atMs < nowMs - 3_000)).toEqual([]);
     expect(events.filter(isPassing).length).toBeGreaterThan(10);
     for (const life of [...byOrder(events).values()].flatMap(livesOf)) {

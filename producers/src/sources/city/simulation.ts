@@ -2,7 +2,7 @@
 // Order numbers come round again, so that a city that runs for days does not fill its streams with new subjects: the
 // states of a user or a merchant stay few enough for one snapshot.
 import { between, type Random } from '../../random.ts';
-import { type CityEvent, type Order, orderLife } from './order-life.ts';
+import { type OrderEvent, type Order, orderLife } from './order-life.ts';
 
 export interface CityOptions {
   /** Orders alive at once. */
@@ -28,9 +28,9 @@ const REST_SECONDS = { ordinary: [2, 8], showcase: [2, 3] } as const;
 interface Slot {
   readonly isShowcase: boolean;
   order: Order;
-  life: Generator<CityEvent, number>;
+  life: Generator<OrderEvent, number>;
   /** The next event that will happen here. */
-  next: CityEvent;
+  next: OrderEvent;
 }
 
 export class City {
@@ -55,8 +55,8 @@ export class City {
    * What has happened since the last call, up to now, in the order of time. Positions and ETAs from before
    * `freshFromMs` are left out: after an outage nobody wants to know where a driver was.
    */
-  advance(nowMs: number, freshFromMs: number = Number.NEGATIVE_INFINITY): CityEvent[] {
-    const events: CityEvent[] = [];
+  advance(nowMs: number, freshFromMs: number = Number.NEGATIVE_INFINITY): OrderEvent[] {
+    const events: OrderEvent[] = [];
     for (const [index, slot] of this.#slots.entries()) {
       for (let current = slot; current.next.atMs <= nowMs; current = this.#slots[index]!) {
         if (current.next.atMs >= freshFromMs || !isPassing(current.next)) events.push(current.next);
@@ -103,4 +103,4 @@ export const toOrder = (number: number): Order => {
   return { number, merchant: (place % MERCHANTS) + 1, user: (place % USERS) + 1 };
 };
 
-const isPassing = ({ type }: CityEvent): boolean => type === 'order.location_updated' || type === 'order.eta_updated';
+const isPassing = ({ type }: OrderEvent): boolean => type === 'order.location_updated' || type === 'order.eta_updated';
