@@ -142,9 +142,9 @@ const apply = async (args: readonly string[]): Promise<void> => {
   const maxBytes = values['max-bytes'] === undefined ? undefined : toNumber('max-bytes', values['max-bytes'], isCount);
   const connection = await connectTo({ servers: serversOf(process.env), connect: { name: 'sluice-apply-streams' } });
   try {
-    const { streams } = mustCompileCatalogue(rez);
+    const catalogue = mustCompileCatalogue(rez);
     const options = { replicas, ...(maxBytes !== undefined && { maxBytes }) };
-    for (const report of await applyStreams(await jetstreamManager(connection), streams, options)) say({ ...report });
+    for (const report of await applyStreams(await jetstreamManager(connection), catalogue, options)) say({ ...report });
   } finally {
     await connection.close();
   }

@@ -20,8 +20,11 @@ export type { Stored } from './reply.ts';
 export { DEFAULT_RETRY, type RetryPolicy } from './retry.ts';
 export {
   applyStreams,
+  streamConfigsOf,
   type StreamDifference,
   type StreamOptions,
   type StreamReport,
+  type StreamSource,
+  toCommandStreamConfig,
   toStreamConfig,
 } from './streams.ts';

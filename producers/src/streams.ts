@@ -8,14 +8,19 @@ import {
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream';
-import type { CatalogueStream } from '@sluice/schemas';
+import { COMMAND_STREAM, type Catalogue, type CatalogueStream } from '@sluice/schemas';
 import { ProducerError } from './errors.ts';
 
 export interface StreamOptions {
   readonly replicas?: number;
   /** For streams whose catalogue entry names no limit of its own; the oldest events go first. */
   readonly maxBytes?: number;
+  /** Name of the stream that keeps commands; the gateways must be told the same one. */
+  readonly commandStream?: string;
 }
+
+/** A catalogue, or some of its streams. */
+export type StreamSource = readonly CatalogueStream[] | Pick<Catalogue, 'streams' | 'commands'>;
 
 export interface StreamDifference {
   readonly field: string;
@@ -30,7 +35,7 @@ export type StreamReport =
 const NS_PER_MS = 1_000_000;
 const DUPLICATE_WINDOW_MS = 120_000;
 
-type Wanted = Partial<StreamConfig> & { readonly name: string; readonly subjects: string[] };
+export type Wanted = Partial<StreamConfig> & { readonly name: string; readonly subjects: string[] };
 
 /** What a gateway can serve: limits retention (it acknowledges nothing) and direct gets (it reads ranges). */
 export const toStreamConfig = (stream: CatalogueStream, options: StreamOptions = {}): Wanted => ({
@@ -47,14 +52,42 @@ export const toStreamConfig = (stream: CatalogueStream, options: StreamOptions =
   num_replicas: options.replicas ?? 1,
 });
 
+/**
+ * Keeps each command for longer than services remember its id, one per subject: the second of a (user, name, id) is
+ * refused by the stream, through whichever pod it comes. Full, it refuses rather than forget an id.
+ */
+export const toCommandStreamConfig = (options: StreamOptions = {}): Wanted => ({
+  name: options.commandStream ?? COMMAND_STREAM.name,
+  subjects: [...COMMAND_STREAM.subjects],
+  retention: RetentionPolicy.Limits,
+  storage: StorageType.File,
+  discard: DiscardPolicy.New,
+  discard_new_per_subject: true,
+  max_msgs_per_subject: 1,
+  max_age: COMMAND_STREAM.maxAgeMs * NS_PER_MS,
+  max_bytes: options.maxBytes ?? -1,
+  duplicate_window: DUPLICATE_WINDOW_MS * NS_PER_MS,
+  allow_direct: true,
+  num_replicas: options.replicas ?? 1,
+});
+
+/** Every stream that a catalogue needs, the one of its commands too. */
+export const streamConfigsOf = (source: StreamSource, options: StreamOptions = {}): readonly Wanted[] => {
+  const { streams, commands } = 'streams' in source ? source : { streams: source, commands: undefined };
+  const configs = streams.map((stream) => toStreamConfig(stream, options));
+  // A command that only becomes an ephemeral event is stored nowhere.
+  const isStored = [...(commands?.values() ?? [])].some(({ effect }) => effect === undefined);
+  return isStored ? [...configs, toCommandStreamConfig(options)] : configs;
+};
+
 /** Creates what is missing, leaves the rest and says how it differs. Throws `refused` with the server's reason. */
 export const applyStreams = async (
   manager: JetStreamManager,
-  streams: readonly CatalogueStream[],
+  source: StreamSource,
   options: StreamOptions = {},
 ): Promise<readonly StreamReport[]> => {
   const reports: StreamReport[] = [];
-  for (const stream of streams) reports.push(await applyStream(manager, toStreamConfig(stream, options)));
+  for (const wanted of streamConfigsOf(source, options)) reports.push(await applyStream(manager, wanted));
   return reports;
 };
 

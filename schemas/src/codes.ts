@@ -33,9 +33,10 @@ export const ERRORS = {
   invalid_command: { retryable: false, help: 'The command does not fit its schema, or its id is no safe token.' },
   unknown_command: { retryable: false, help: 'The catalogue has no command or call of this name.' },
   no_answer: { retryable: true, help: 'No service answered the call in time.' },
+  refused: { retryable: false, help: 'The service refused the call; `refusal` has its own code and reason.' },
   behind: { retryable: true, help: 'This pod has not yet read as far as the position.' },
-  overloaded: { retryable: true, help: 'A budget of the pod is used up for now.' },
-  unavailable: { retryable: true, help: 'The log cannot be read at the moment.' },
+  overloaded: { retryable: true, help: 'A budget of the pod is used up for now, or the stream of commands is full.' },
+  unavailable: { retryable: true, help: 'The log cannot be read or written at the moment.' },
   internal: { retryable: true, help: 'A fault of the gateway.' },
 } as const satisfies Record<string, ErrorEntry>;
 

@@ -21,6 +21,7 @@ export type { Drain, ErrorFrame, OkReply, Ping, Pong } from './frames/control.ts
 export * from './catalogue/define.ts';
 export * from './catalogue/compile.ts';
 export * from './catalogue/subject.ts';
+export * from './catalogue/command-subject.ts';
 export { CANARY_ROLE, withCanary } from './catalogue/canary.ts';
 export * from './catalogue/subject-encoding.ts';
 export * from './rez/catalogue.ts';

@@ -83,8 +83,10 @@ async function provideNats(stack: Stack, report: (progress: Progress) => void): 
 }
 
 async function createStreams(connection: NatsConnection, report: (progress: Progress) => void): Promise<void> {
-  const { streams } = mustCompileCatalogue(withCanary(rez, CANARY_STREAM));
-  const reports = await applyStreams(await jetstreamManager(connection), streams, { maxBytes: LOCAL_STREAM_MAX_BYTES });
+  const catalogue = mustCompileCatalogue(withCanary(rez, CANARY_STREAM));
+  const reports = await applyStreams(await jetstreamManager(connection), catalogue, {
+    maxBytes: LOCAL_STREAM_MAX_BYTES,
+  });
   const created = reports.filter(({ kind }) => kind === 'created').map(({ stream }) => stream);
   if (created.length > 0) report({ kind: 'step', text: `Created the streams ${created.join(', ')}` });
 }

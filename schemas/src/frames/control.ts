@@ -34,6 +34,8 @@ export const error = defineFrame('error', 7, {
   id: Type.Optional(RequestId),
   channel: Type.Optional(Text),
   retryAfterMs: Type.Optional(Type.Integer()),
+  /** With `refused`: why the service that was called would not, in words of its own. */
+  refusal: Type.Optional(Type.Object({ code: Text, reason: Type.Optional(Text) })),
 });
 export type ErrorFrame = FrameOf<typeof error>;
 
