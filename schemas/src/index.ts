@@ -26,4 +26,6 @@ export { CANARY_ROLE, withCanary } from './catalogue/canary.ts';
 export * from './catalogue/subject-encoding.ts';
 export * from './rez/catalogue.ts';
 export { orders } from './rez/orders.ts';
-export { ORDER_STATUSES } from './rez/order.ts';
+export { ORDER_STATUSES } from './rez/order-statuses.ts';
+export { LEADERBOARD_PERIODS } from './rez/leaderboard.ts';
+export * from './rez/roles.ts';

@@ -18,11 +18,13 @@ export type EventKind = 'state' | 'moment' | 'ephemeral';
 
 /** A payload of one vocabulary as the other has it. Pure; throws nothing that a payload of the right schema could cause. */
 export type Reshape = (data: Readonly<Record<string, unknown>>) => Record<string, unknown>;
+/** The same where one event is several in the other vocabulary, or none. */
+export type ReshapeToMany = (data: Readonly<Record<string, unknown>>) => readonly Record<string, unknown>[];
 
 /** A name that apps already in the field use. Its shape differs from the canonical one where there are functions. */
 export interface Alias {
   readonly name: string;
-  readonly toOld?: Reshape;
+  readonly toOld?: Reshape | ReshapeToMany;
   readonly fromOld?: Reshape;
 }
 

@@ -2,12 +2,14 @@
 import { Type } from 'typebox';
 import { family, moment } from '../catalogue/define.ts';
 import { DeliveryPartner, Id, Timestamp } from './fields.ts';
+import { ADMINS } from './roles.ts';
 import { ORDER } from './streams.ts';
 
 export const delivery = family({
   name: 'delivery',
   subject: 'delivery.{merchantId}.{userId}.{orderId}',
   stream: ORDER,
+  guard: { placeholders: ['merchantId', 'userId'], exempt: ADMINS },
   types: {
     arrived: moment(
       Type.Object({

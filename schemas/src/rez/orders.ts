@@ -2,7 +2,7 @@
 // the gateway's own tests and benchmarks run on it, so that the reference domain may grow without moving what they test.
 import { catalogue, channel, claim, filter, param } from '../catalogue/define.ts';
 import { delivery } from './delivery.ts';
-import { order } from './order.ts';
+import { orderUnconflated as order } from './order.ts';
 import { payment } from './payment.ts';
 
 const MERCHANTS = ['merchant_owner', 'merchant_staff'] as const;

@@ -1,0 +1,13 @@
+// The statuses of an order that are known today.
+
+/** The field is an open string: an unknown one passes the gateway. */
+export const ORDER_STATUSES = [
+  'placed',
+  'confirmed',
+  'processing',
+  'preparing',
+  'ready',
+  'out_for_delivery',
+  'delivered',
+  'cancelled',
+] as const;
