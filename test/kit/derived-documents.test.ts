@@ -2,7 +2,7 @@
 // npx vitest run --project unit test/kit/derived -u
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Diagnostic, Parser } from '@asyncapi/parser';
-import { toStreamConfig } from '@sluice/producers';
+import { streamConfigsOf } from '@sluice/producers';
 import { mustCompileCatalogue, orders, rez, withCanary } from '@sluice/schemas';
 import { asyncApi, cataloguePage, jsonSchemas } from '@sluice/schemas/derive';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -21,7 +21,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../schemas/package.json'
 const catalogue = mustCompileCatalogue(rez);
 const schemas = jsonSchemas(catalogue, 'rez');
 const document = asyncApi(catalogue, { name: 'rez', version });
-const streams = catalogue.streams.map((stream) => toStreamConfig(stream));
+const streams = streamConfigsOf(catalogue);
 
 const toText = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
 const filesIn = (folder: string): string[] =>

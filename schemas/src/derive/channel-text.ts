@@ -41,12 +41,17 @@ export const carriesText = ({ families }: Catalogue, { family, bindings, types }
   return bound === '' ? names : `${names} (${bound})`;
 };
 
-/** The plain prefix and what it stands for: `feed` is `feed:{own sub}`. */
+/** The plain prefix and what it stands for: `feed` is `feed:<own sub>`. */
 export const plainText = ({ definition, prefix, params }: Channel): string | undefined => {
   const { plain } = definition;
   if (!plain || params.length === 0) return undefined;
-  const values = params.map((name) => (plain[name] ? bindingText(plain[name]) : `{${name}}`));
-  return `\`${prefix}\` alone is ${prefix}: with ${values.join(', ')}`;
+  return `\`${prefix}\` alone is \`${[prefix, ...params.map((name) => plainValue(plain[name]))].join(':')}\``;
+};
+
+const plainValue = (binding: Binding | undefined): string => {
+  if (!binding || binding.kind === 'param') return '?';
+  if (binding.kind === 'claim') return `<own ${binding.name}>`;
+  return binding.claim === undefined ? binding.text : `${binding.text}<own ${binding.claim}>`;
 };
 
 export const joinedText = ({ definition }: Channel): string =>

@@ -173,6 +173,8 @@ const HOUR_MS = 3_600_000;
 
 const streamsPart = ({ streams }: Catalogue): string[] => [
   '## Streams',
+  'Those of the events. What the gateway keeps beside them (commands, grants, presence) is no part of a catalogue; ' +
+    '`sluice streams apply` makes all of them.',
   table(
     ['stream', 'subjects', 'kept for', 'at most'],
     streams.map(({ name, subjects, maxAgeMs, maxBytes }) => [
