@@ -22,6 +22,7 @@ export * from './catalogue/define.ts';
 export * from './catalogue/compile.ts';
 export * from './catalogue/subject.ts';
 export * from './catalogue/command-subject.ts';
+export { hasPresence, PRESENCE_BUCKET, PRESENCE_MAX_AGE_MS, type PresenceTransitions } from './catalogue/presence.ts';
 export { CANARY_ROLE, withCanary } from './catalogue/canary.ts';
 export * from './catalogue/subject-encoding.ts';
 export * from './rez/catalogue.ts';

@@ -15,6 +15,7 @@ import type {
   FilterDefinition,
   StreamDefinition,
 } from './define.ts';
+import { compilePresence, type PresenceTransitions } from './presence.ts';
 import { doFiltersOverlap } from './subject.ts';
 
 export interface EventType {
@@ -56,6 +57,7 @@ export interface Catalogue {
   readonly commands: ReadonlyMap<string, CommandDefinition>;
   readonly calls: ReadonlyMap<string, CallDefinition>;
   readonly actorClaims: readonly string[];
+  readonly presence?: PresenceTransitions;
   readonly role: CatalogueDefinition['role'];
 }
 
@@ -73,8 +75,10 @@ export const compileCatalogue = (definition: CatalogueDefinition): Result<Catalo
   const streams = compileStreams(definition.families, faults);
   const commands = new Map((definition.commands ?? []).map((command) => [command.name, command]));
   const calls = new Map((definition.calls ?? []).map((call) => [call.name, call]));
+  const presence = compilePresence(definition.presence, families, faults);
   const { role, actorClaims = [] } = definition;
-  return faults.length > 0 ? fail(faults) : ok({ families, channels, streams, commands, calls, actorClaims, role });
+  if (faults.length > 0) return fail(faults);
+  return ok({ families, channels, streams, commands, calls, actorClaims, ...(presence && { presence }), role });
 };
 
 /** Throws with all faults in the message: for catalogues that are part of a program. */

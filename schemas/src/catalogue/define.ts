@@ -206,6 +206,15 @@ export const call = <const Name extends string, Q extends TSchema, A extends TSc
 
 export const channel = (definition: ChannelDefinition): ChannelDefinition => definition;
 
+/** The events that the gateway publishes when a user's first device comes and when the last one has gone. */
+export interface PresenceDefinition {
+  /** Full name of a stored type: `user.online`. */
+  readonly online: string;
+  readonly offline: string;
+  /** The one placeholder of their family's subject, and the field of the payload, that names the user. */
+  readonly key: string;
+}
+
 export interface CatalogueDefinition<
   Families extends readonly FamilyDefinition[] = readonly FamilyDefinition[],
   Commands extends readonly CommandDefinition[] = readonly CommandDefinition[],
@@ -217,6 +226,8 @@ export interface CatalogueDefinition<
   readonly calls?: Calls;
   /** Claims that services learn of who sent a command, beside `sub` and role. */
   readonly actorClaims?: readonly string[];
+  /** Absent: nobody is told who comes and goes. */
+  readonly presence?: PresenceDefinition;
   /** The claim that names the role, and the role of a token without it. */
   readonly role: { readonly claim: string; readonly fallback: string };
 }

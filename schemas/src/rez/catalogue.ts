@@ -58,6 +58,7 @@ export const rez = catalogue({
   ],
   calls: [leaderboardRank],
   actorClaims: ['name', 'merchantId'],
+  presence: { online: 'user.online', offline: 'user.offline', key: 'userId' },
   role: { claim: 'role', fallback: CUSTOMER },
 });
 
