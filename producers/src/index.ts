@@ -16,8 +16,10 @@ export {
   type LoadRun,
 } from './sources/load.ts';
 export { type LoadType, monotonicNowMs } from './sources/load/load-event.ts';
+export { carryOutPlans, planStreams, type StreamOutcome } from './provisioning.ts';
 export type { Stored } from './reply.ts';
 export { DEFAULT_RETRY, type RetryPolicy } from './retry.ts';
+export type { FieldPlan, FieldVerdict, PlanOptions, StreamPlan } from './stream-plan.ts';
 export {
   applyStreams,
   streamConfigsOf,

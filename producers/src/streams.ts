@@ -92,20 +92,21 @@ export const applyStreams = async (
 };
 
 const applyStream = async (manager: JetStreamManager, wanted: Wanted): Promise<StreamReport> => {
-  const found = await find(manager, wanted.name);
+  const found = await findStream(manager, wanted.name);
   if (found) return compare(wanted, found);
   try {
     await manager.streams.add(wanted);
     return { stream: wanted.name, kind: 'created' };
   } catch (cause) {
     // Somebody else may have been faster, with other limits.
-    const rival = await find(manager, wanted.name);
+    const rival = await findStream(manager, wanted.name);
     if (rival) return compare(wanted, rival);
     throw new ProducerError('refused', { path: wanted.name, reason: String(cause) }, cause);
   }
 };
 
-const find = async (manager: JetStreamManager, name: string): Promise<StreamConfig | undefined> => {
+/** Undefined where there is none. Throws `unavailable`. */
+export const findStream = async (manager: JetStreamManager, name: string): Promise<StreamConfig | undefined> => {
   try {
     return (await manager.streams.info(name)).config;
   } catch (cause) {
