@@ -3,8 +3,16 @@
 // that a burst of answers can neither delay the live path nor trip its slow-consumer limit at the server.
 
 import { randomBytes } from 'node:crypto';
-import { connect, errors as natsErrors } from '@nats-io/transport-node';
-import type { ConnectionOptions, Msg, NatsConnection, Server, Subscription, TlsOptions } from '@nats-io/transport-node';
+import { connect, errors as natsErrors, headers as createHeaders } from '@nats-io/transport-node';
+import type {
+  ConnectionOptions,
+  Msg,
+  MsgHdrs,
+  NatsConnection,
+  Server,
+  Subscription,
+  TlsOptions,
+} from '@nats-io/transport-node';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../operations/clock.ts';
 import { delay } from '../operations/clock.ts';
@@ -48,13 +56,20 @@ export interface NatsLink {
   readonly serverId: string;
   readonly serverVersion: string;
   readonly connectedSinceMs: number;
+  /** Longest message that the server takes. */
+  readonly maxPayloadBytes: number;
   /** An inbox subject nobody else uses. */
   newInbox(): string;
   subscribe(subject: string, callback: (message: Msg) => void): Subscription;
   /** Throws nothing: a publish on a lost connection is lost, as any publish may be. */
   publish(subject: string, payload?: Uint8Array | string, reply?: string): void;
   /** The answer's message; throws a GatewayError, at once when the connection is or gets lost. */
-  request(subject: string, payload: string, timeoutMs: number): Promise<Msg>;
+  request(
+    subject: string,
+    payload: string,
+    timeoutMs: number,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Msg>;
   onConnectionChange(listener: (isConnected: boolean) => void): () => void;
   /** Leaves this server for another one of the pool, unless it did so a moment ago. Returns whether it moves. */
   moveToAnotherServer(reason: string): boolean;
@@ -221,6 +236,10 @@ class Link implements NatsLink {
     return this.#connectedSinceMs;
   }
 
+  get maxPayloadBytes(): number {
+    return this.#nc.info?.max_payload ?? Number.POSITIVE_INFINITY;
+  }
+
   newInbox(): string {
     return `${this.#inboxPrefix}.${randomBytes(12).toString('base64url')}`;
   }
@@ -252,7 +271,12 @@ class Link implements NatsLink {
     }
   }
 
-  request(subject: string, payload: string, timeoutMs: number): Promise<Msg> {
+  request(
+    subject: string,
+    payload: string,
+    timeoutMs: number,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Msg> {
     if (!this.#isConnected) return Promise.reject(disconnectedError());
     return new Promise((resolve, reject) => {
       const settle = (): void => {
@@ -263,7 +287,8 @@ class Link implements NatsLink {
         reject(error);
       };
       this.#pendingRejects.add(fail);
-      this.#nc.request(subject, payload, { timeout: timeoutMs }).then(
+      const options = { timeout: timeoutMs, ...(headers && { headers: toHeaders(headers) }) };
+      this.#nc.request(subject, payload, options).then(
         (message) => {
           settle();
           resolve(message);
@@ -355,6 +380,12 @@ class Link implements NatsLink {
     const server = this.#nc.getServer();
     this.#onNotice({ kind, link: this.role, server, ...(reason === undefined ? {} : { reason }) });
   }
+}
+
+function toHeaders(fields: Readonly<Record<string, string>>): MsgHdrs {
+  const built = createHeaders();
+  for (const [name, value] of Object.entries(fields)) built.set(name, value);
+  return built;
 }
 
 function disconnectedError(): GatewayError {
