@@ -43,6 +43,7 @@ export interface Options {
   readonly subjectEncoding: SubjectEncoding;
 
   readonly catalogue: string;
+  readonly grantsBucket: string;
   readonly tailSeconds: number;
   readonly tailMaxBytes: number;
   readonly validate: (typeof VALIDATE)[number];
@@ -253,6 +254,12 @@ export const OPTIONS: { readonly [K in keyof Options]: Option<Options[K]> } = {
     min: MiB,
     max: 16 * 1_024 * MiB,
     help: 'Bytes of all tails of the pod. 64 MiB hold about 200,000 events.',
+  grantsBucket: requiredText({
+    section: EVENTS,
+    default: 'grants',
+    refuse: (value) => (/^[A-Za-z0-9_-]+$/.test(value) ? undefined : 'must be letters, digits, `_` and `-`'),
+    help: 'Key-value bucket of memberships. Read only where the catalogue has channels that take a grant; it must exist then.',
+  }),
   }),
   validate: choice({
     section: EVENTS,

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Catalogue } from '@sluice/schemas';
 import { createAuthenticator } from './access/auth.ts';
 import { Users } from './access/limits.ts';
-import { claimsOf } from './access/permission.ts';
+import { claimsOf, takesGrants } from './access/permission.ts';
 import type { Config } from './config.ts';
 import { ChunkCache } from './delivery/catch-up.ts';
 import { Channels } from './delivery/channels.ts';
@@ -12,6 +12,7 @@ import { PayloadGate, type Refusal } from './delivery/payload-gate.ts';
 import { Pump } from './delivery/pump.ts';
 import { compileRoutes } from './delivery/routes.ts';
 import { createCold } from './log/cold.ts';
+import { checkGrantStream, createGrantLog, type GrantLog } from './log/grant-log.ts';
 import { connectToNats, type Nats } from './log/nats.ts';
 import { natsLogin } from './log/nats-login.ts';
 import { createReader, type Reader } from './log/reader.ts';
@@ -98,6 +99,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
   const counters = createSessionCounters();
   let nats: Nats | undefined;
   let canary: Canary | undefined;
+  let grantLog: GrantLog | undefined;
   let stopCold = (): void => {};
   let isStarted = false;
   let isDraining = false;
@@ -108,6 +110,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     log.info({ operationsPort }, 'health and metrics');
     nats = await connect();
     await checkStreams(nats.requests, [...tails.keys()]);
+    grantLog = takesGrants(catalogue) ? await openGrants(nats) : undefined;
     const cold = createCold({
       nats,
       clock,
@@ -126,6 +129,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       pump,
       cold,
       authenticator,
+      ...(grantLog && { grants: grantLog.grants }),
       users,
       clock,
       random,
@@ -153,7 +157,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       onFault,
     };
     sessions.open(pod);
-    await Promise.all([...tails.values()].map((tail) => read(tail, nats!)));
+    await Promise.all([grantLog?.reader.start(), ...[...tails.values()].map((tail) => read(tail, nats!))]);
     if (config.canaryStream !== undefined) {
       const { requests } = nats;
       const publish = (subject: string, payload: string): void => requests.publish(subject, payload);
@@ -177,6 +181,18 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       ...(config.natsInboxPrefix !== undefined && { inboxPrefix: config.natsInboxPrefix }),
       onNotice: (notice) => log.warn(notice, 'nats'),
     });
+
+  const openGrants = async (from: Nats): Promise<GrantLog> => {
+    await checkGrantStream(from, config.grantsBucket);
+    return createGrantLog({
+      bucket: config.grantsBucket,
+      nats: from,
+      clock,
+      onFault,
+      onGeneration: (stream, cause) => log.warn({ stream, cause }, 'the stream is another one: confirming members'),
+      onDoubt: (stream, cause) => log.warn({ stream, cause }, 'reading again'),
+    });
+  };
 
   const read = async (tail: Tail, to: Nats): Promise<void> => {
     const sink = createStreamLog({
@@ -210,7 +226,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     sockets.close();
     sessions.closeAll('drain');
     channels.close();
-    await Promise.all([...readers.values()].map((reader) => reader.stop()));
+    await Promise.all([grantLog?.stop(), ...[...readers.values()].map((reader) => reader.stop())]);
     canary?.stop();
     stopCold();
     await nats?.close();
@@ -246,7 +262,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     }),
   );
   const check = (): Readiness => {
-    const statuses = [...readers.values()].map((reader) => reader.status());
+    const statuses = [...readers.values(), ...(grantLog ? [grantLog.reader] : [])].map((reader) => reader.status());
     readiness = evaluateReadiness(
       readiness,
       { readers: statuses, isStarted, isDraining, ...(canary && { canarySeenMs: canary.seenMs }) },

@@ -147,6 +147,10 @@ const resolveParameters = (
   });
 };
 
+/** Whether any channel takes a grant. */
+export const takesGrants = ({ channels }: Pick<Catalogue, 'channels'>): boolean =>
+  [...channels.values()].some(({ definition }) => definition.access.some(({ isGranted }) => isGranted));
+
 /** Names of the claims that a catalogue reads: the only ones that a principal has to keep. */
 export const claimsOf = ({
   channels,

@@ -13,7 +13,8 @@ export type StreamFaultCode =
   | 'stream_retention' // an ack-none reader on an interest stream deletes its events; a work queue refuses it
   | 'stream_no_direct' // without allow_direct nobody answers cold reads
   | 'stream_max_consumers' // no room for a reader per pod
-  | 'stream_stores_ephemeral'; // typing events must never get a sequence
+  | 'stream_stores_ephemeral' // typing events must never get a sequence
+  | 'stream_silent_expiry'; // grants that end without a message would go on for ever
 
 export interface StreamFault {
   readonly stream: string;

@@ -1,6 +1,7 @@
 // A pod without NATS, sockets or time of its own, and connections to it that a test fills and drains.
 import { decodeDown, encodeFrame, fail, ok, type DownFrame, type Encoding, type UpFrame } from '@sluice/schemas';
 import type { Authenticator, AuthFault } from '../access/auth.ts';
+import type { Grants } from '../access/grants.ts';
 import { Users, type UserLimits } from '../access/limits.ts';
 import type { Principal } from '../access/permission.ts';
 import { createDelivery, ORDERS, type Delivery, type DeliveryOptions } from '../delivery/delivery.fixture.ts';
@@ -59,6 +60,7 @@ export interface TestPodOptions extends DeliveryOptions {
 
 export const createTestPod = (options: TestPodOptions): TestPod => {
   const delivery = createDelivery(options);
+  readonly grants?: Grants;
   const { clock, tails, channels, chunks, writer } = delivery;
   const limits = { ...LIMITS, ...options.limits };
   const faults: unknown[] = [];
@@ -100,6 +102,7 @@ export const createTestPod = (options: TestPodOptions): TestPod => {
   const sessions = new Sessions(() => `c-${++connections}`);
   sessions.open(pod);
   return {
+    ...(options.grants && { grants: options.grants }),
     ...delivery,
     pod,
     sessions,

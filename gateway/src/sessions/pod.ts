@@ -1,6 +1,7 @@
 // What every session of a pod shares. Built once by the composition root.
 import type { Catalogue, CloseReason, ErrorCode, ResetReason } from '@sluice/schemas';
 import type { Authenticator } from '../access/auth.ts';
+import type { Grants } from '../access/grants.ts';
 import type { Users } from '../access/limits.ts';
 import type { Channels } from '../delivery/channels.ts';
 import type { ChunkCache } from '../delivery/catch-up.ts';
@@ -75,6 +76,8 @@ export interface Pod {
   readonly limits: SessionLimits;
   readonly counters: SessionCounters;
   /** Subscriptions whose position lies past this pod's head; polled by the sweep. */
+  /** Absent where the catalogue has no channel that takes a grant. */
+  readonly grants?: Grants;
   readonly waiting: Set<Subscription>;
   /** The last sequence of a stream as its leader told it, independently of the reader; undefined before that. */
   readonly leaderOf: (stream: string) => { readonly lastSequence: number; readonly readMs: number } | undefined;

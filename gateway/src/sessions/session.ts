@@ -18,7 +18,7 @@ import {
 } from '@sluice/schemas';
 import type { AuthFault } from '../access/auth.ts';
 import { TokenBucket, type User } from '../access/limits.ts';
-import type { Principal } from '../access/permission.ts';
+import { joinedChannels, type Principal } from '../access/permission.ts';
 import { Outbox } from '../delivery/outbox.ts';
 import type { Pumped } from '../delivery/pump.ts';
 import type { Connection, ConnectionHandler, Upgrade } from '../transports/transport.ts';
@@ -55,6 +55,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
   #waiting: UpFrame[] = [];
   #unauthenticatedBytes = 0;
   #principal: Principal | undefined;
+  #isJoining = false;
   #user: User | undefined;
   /** What this socket holds, as counted in the user's sum. */
   #countedBytes = 0;
@@ -323,6 +324,8 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
       this.#handle(each);
       if (this.isClosed) return;
     }
+    this.#isJoining = frame.isJoining === true;
+    if (this.#isJoining) this.#subscriptions.join();
     this.wake();
   }
 
@@ -341,6 +344,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
     else if (refresh < this.#refreshed) this.pushFrame({ kind: 'ok', id });
     else {
       this.#refreshed = refresh;
+      const joinedBefore = joinedChannels(this.#pod.catalogue, this.#principal);
       this.#principal = verified.value;
       const nowMs = this.#pod.clock.now();
       this.#deadlines.renew(nowMs, verified.value.expiresAtMs);
@@ -348,6 +352,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
       const expiresInMs = this.#deadlines.expiresInMs(nowMs);
       this.pushFrame({ kind: 'ok', id, ...(expiresInMs !== undefined && { expiresInMs }) });
       this.#subscriptions.resolveAgain();
+      if (this.#isJoining) this.#subscriptions.join(joinedBefore);
     }
     this.wake();
   }

@@ -9,6 +9,7 @@
 // Each way back to opening starts a new run; what an older run still waits for is ignored when it comes (I4).
 import type { ErrorCode, FirstEvents, Position, PositionEntry, ResetReason, StreamRefs } from '@sluice/schemas';
 import { encodePosition, type Encoding } from '@sluice/schemas';
+import type { GrantDenial, GrantHold, GrantHolder } from '../access/grants.ts';
 import type { ResolvedChannel } from '../access/permission.ts';
 import { needsColdRead, type Cursor } from '../delivery/catch-up.ts';
 import type { ChannelStream, LiveChannel, LiveSubscriber } from '../delivery/live-channel.ts';
@@ -37,7 +38,7 @@ export interface SubscribeRequest {
   readonly first: FirstEvents | undefined;
 }
 
-export class Subscription implements LiveSubscriber {
+export class Subscription implements LiveSubscriber, GrantHolder {
   liveIndex = -1;
   phase: Phase = 'opening';
   channel: LiveChannel;
@@ -57,6 +58,10 @@ export class Subscription implements LiveSubscriber {
   #cursors: Cursor[] | undefined;
   /** Since when nothing has moved; 0 while all is well. */
   #stuckSinceMs = 0;
+  /** The membership that this rests on, where it takes one. */
+  #hold: GrantHold | undefined;
+  /** Nothing is opened and nothing handed out until the grant is confirmed (I4). */
+  #isSuspended = false;
   /** While waiting: the stream and sequence that this pod has not reached, and since when the leader ends below it. */
   #ahead: { readonly stream: number; readonly sequence: number; shortSinceMs: number } | undefined;
 
@@ -88,13 +93,15 @@ export class Subscription implements LiveSubscriber {
     if (!position) return this.#openWithFirst();
     if (position.key !== this.channel.resolved.key) return this.reset('filters_changed');
     const entries = matchEntries(this.channel.streams, position);
+    if (this.#isSuspended) return void this.#begin();
     if (entries === 'new_stream') return this.reset('new_stream');
     this.#openAt(entries);
   }
 
   /** Drops everything the client has and starts again with first events. */
   reset(reason: ResetReason, from?: number): void {
-    if (this.phase === 'ended') return;
+    // One that was not let in yet has nothing to reset; it begins when it is.
+    if (this.phase === 'ended' || (this.#isSuspended && !this.#isAnswered)) return;
     count(this.#pod.counters.resets, reason);
     this.#leaveLive();
     if (!this.#isAnswered) this.#answer(false, []);
@@ -103,13 +110,55 @@ export class Subscription implements LiveSubscriber {
     this.#openWithFirst();
   }
 
-  /** The token grants the channel under other filters now. */
+  /** The token grants the channel under these filters and on these grounds now. */
   rebind(resolved: ResolvedChannel): void {
-    this.#leaveLive();
-    this.#pod.channels.release(this.channel);
-    this.channel = this.#pod.channels.acquire(resolved);
-    if (this.#isAnswered) this.reset('filters_changed');
-    else this.open();
+    // Before anything is opened under other filters, and after what was suspended has been rid of the old ones.
+    if (resolved.grant !== undefined && !this.restOn(resolved.grant)) return this.denied('grants_unavailable');
+    if (resolved.id !== this.channel.resolved.id) {
+      this.#leaveLive();
+      this.#pod.channels.release(this.channel);
+      this.channel = this.#pod.channels.acquire(resolved);
+      if (this.#isAnswered) this.reset('filters_changed');
+      else this.open();
+    }
+    if (resolved.grant === undefined) this.restOn(undefined);
+  }
+
+  // --- membership ----------------------------------------------------------------------------------------------
+
+  /** Takes a grant from now on, or none. False if memberships cannot be read now. */
+  restOn(grant: string | undefined): boolean {
+    if (grant === this.#hold?.grant) return true;
+    this.#hold?.release();
+    this.#hold = undefined;
+    if (grant === undefined) this.granted();
+    else {
+      this.suspended();
+      this.#hold = this.#pod.grants?.hold(grant, this);
+    }
+    return grant === this.#hold?.grant;
+  }
+
+  granted(): void {
+    if (!this.#isSuspended || this.phase === 'ended') return;
+    this.#isSuspended = false;
+    if (this.phase !== 'catching_up') this.#reopen();
+    this.#session.wake();
+  }
+
+  suspended(): void {
+    if (this.#isSuspended || this.phase === 'ended') return;
+    this.#isSuspended = true;
+    if (this.phase === 'live') {
+      const cursors = this.channel.streams.map((_, stream) => ({ after: this.channel.settled(stream) }));
+      this.#leaveLive();
+      this.phase = 'catching_up';
+      this.#cursors = cursors;
+    } else if (this.phase !== 'catching_up') this.#begin();
+  }
+
+  denied(code: GrantDenial): void {
+    this.giveUp(code, code === 'grants_unavailable' ? 1_000 : undefined);
   }
 
   end(): void {
@@ -119,6 +168,7 @@ export class Subscription implements LiveSubscriber {
     this.#pod.waiting.delete(this);
     this.#run++;
     this.#cursors = undefined;
+    this.#hold?.release();
     this.#pod.channels.release(this.channel);
   }
 
@@ -152,7 +202,7 @@ export class Subscription implements LiveSubscriber {
   /** One chunk, if there is one and the socket has room. True if there is more to do right away. */
   turn(): boolean {
     const cursors = this.#cursors;
-    if (this.phase !== 'catching_up' || !cursors || this.#session.roomBytes <= 0) return false;
+    if (this.phase !== 'catching_up' || this.#isSuspended || !cursors || this.#session.roomBytes <= 0) return false;
     const coldStream = needsColdRead(this.channel, cursors);
     if (coldStream !== undefined) {
       this.#readCold(coldStream, cursors[coldStream]!);
@@ -219,6 +269,7 @@ export class Subscription implements LiveSubscriber {
       this.#isLiveTold = false;
       this.#session.pushFrame({
         kind: 'reset',
+    if (this.#isSuspended) return;
         channel: this.name,
         ...reset,
         streams: this.#refs(),

@@ -1,11 +1,13 @@
 // The subscriptions of one connection: which there are, whose turn it is, and what they may read from JetStream at once.
 import { parsePosition, type ErrorCode, type Subscribe, type Unsubscribe } from '@sluice/schemas';
-import { resolveChannel } from '../access/permission.ts';
+import { joinedChannels, resolveChannel } from '../access/permission.ts';
 import { delay } from '../operations/clock.ts';
 import { count, type Pod } from './pod.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
 
+/** The id of what the gateway asks for itself: clients count from 1. */
+const JOINED = 0;
 /** How soon a cold read looks again whether another connection of its user has finished one. */
 const COLD_SLOT_WAIT_MS = 20;
 /** Of a refused channel's name, what its error repeats. */
@@ -42,7 +44,7 @@ export class Subscriptions {
     if (waitMs > 0) return refuse('rate_limited', waitMs);
     const resolved = resolveChannel(this.#pod.catalogue, session.principal!, channel);
     if (!resolved.ok) return refuse(resolved.error);
-    if (this.#all.some(({ name }) => name === resolved.value.channel)) return refuse('already_subscribed');
+    if (this.#find(resolved.value.channel)) return refuse('already_subscribed');
     if (this.#all.length >= this.#pod.limits.maxSubscriptions) return refuse('too_many_subscriptions');
     const position = text === undefined ? undefined : parsePosition(text);
     if (position && !position.ok) return refuse('invalid_position');
@@ -51,14 +53,27 @@ export class Subscriptions {
     const request = { id, position: position?.value, first };
     const subscription = new Subscription(session, this, this.#pod, resolved.value, request);
     this.#all.push(subscription);
-    subscription.open();
+    if (subscription.restOn(resolved.value.grant)) subscription.open();
+    else subscription.denied('grants_unavailable');
   }
 
   unsubscribe({ id, channel }: Unsubscribe): void {
-    const subscription = this.#all.find(({ name }) => name === channel);
+    const subscription = this.#find(channel) ?? this.#find(this.#canonicalOf(channel));
     if (!subscription) return this.#session.error('not_subscribed', { id, channel });
     this.#drop(subscription);
-    this.#session.pushFrame({ kind: 'unsubscribed', channel, id });
+    this.#session.pushFrame({ kind: 'unsubscribed', channel: subscription.name, id });
+  }
+
+  /**
+   * Subscribes to the channels that the catalogue joins this principal to: those that it is not subscribed to and, after a
+   * refresh, was not joined to before: whoever has left a channel stays out.
+   */
+  join(before: readonly string[] = []): void {
+    for (const channel of joinedChannels(this.#pod.catalogue, this.#session.principal!)) {
+      if (before.includes(channel) || this.#find(channel)) continue;
+      // One that it may not have after all is none that it is joined to.
+      if (this.#canonicalOf(channel) !== undefined) this.subscribe({ kind: 'subscribe', id: JOINED, channel });
+    }
   }
 
   /** After a refresh: every filter by the claims of the new token (I4). */
@@ -66,7 +81,7 @@ export class Subscriptions {
     for (const subscription of [...this.#all]) {
       const resolved = resolveChannel(this.#pod.catalogue, this.#session.principal!, subscription.name);
       if (!resolved.ok) subscription.giveUp(resolved.error);
-      else if (resolved.value.id !== subscription.channel.resolved.id) subscription.rebind(resolved.value);
+      else subscription.rebind(resolved.value);
     }
   }
 
@@ -154,6 +169,16 @@ export class Subscriptions {
     } finally {
       user.coldReads--;
     }
+  }
+
+  #find(channel: string | undefined): Subscription | undefined {
+    return this.#all.find(({ name }) => name === channel);
+  }
+
+  /** What a name stands for by the present token, `feed` for `feed:u-1`. */
+  #canonicalOf(channel: string): string | undefined {
+    const resolved = resolveChannel(this.#pod.catalogue, this.#session.principal!, channel);
+    return resolved.ok ? resolved.value.channel : undefined;
   }
 
   #drop(subscription: Subscription): void {
