@@ -32,6 +32,10 @@ export interface PublishOptions {
   readonly id?: string;
   /** Sequence of the newest event on this subject, 0 for none: stored only if that is still so. */
   readonly expectedSequence?: number;
+  /** Whose newest sequence is meant, instead of the event's own subject: a filter that matches it, `wallet.u-1.*`. */
+  readonly expectedSubject?: string;
+  /** More headers; values are printable ASCII. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Somebody else wrote to the subject first. Nothing was stored. */
@@ -89,6 +93,7 @@ interface Delivery extends EncodedEvent {
   readonly type: string;
   readonly id: string;
   readonly expectedSequence: number | undefined;
+  readonly expectedSubject: string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -132,8 +137,9 @@ class JetStreamPublisher {
     options: PublishOptions = {},
   ): Promise<Stored | Conflict> {
     const event = this.#encoder.encode(type, keys, payload);
-    const { id = this.#createId(), expectedSequence } = options;
-    const delivery = { ...event, type, id, expectedSequence, headers: headersOf(type, id, expectedSequence) };
+    const { id = this.#createId(), expectedSequence, expectedSubject = event.subject } = options;
+    const headers = { ...options.headers, ...headersOf(type, id, options) };
+    const delivery = { ...event, type, id, expectedSequence, expectedSubject, headers };
     const bytes = sizeOf(delivery);
     if (bytes > this.#wire.maxPayloadBytes) {
       throw new ProducerError('too_large', { type, reason: `${bytes} of ${this.#wire.maxPayloadBytes} bytes` });
@@ -198,8 +204,8 @@ class JetStreamPublisher {
     reply: Reply,
     isUncertain: boolean,
   ): Promise<Stored | Conflict | 'unknown'> {
-    const { stream, subject, expectedSequence = 0, id } = delivery;
-    const next = await this.#wire.firstAfter(stream, subject, expectedSequence);
+    const { stream, expectedSubject, expectedSequence = 0, id } = delivery;
+    const next = await this.#wire.firstAfter(stream, expectedSubject, expectedSequence);
     if (next === 'unknown' && isUncertain) return 'unknown';
     const isOurs = typeof next === 'object' && next.messageId === id;
     return isOurs ? { kind: 'stored', stream, sequence: next.sequence, duplicate: true } : toConflict(reply);
@@ -217,7 +223,11 @@ class JetStreamPublisher {
   }
 }
 
-const headersOf = (type: string, id: string, expectedSequence: number | undefined): Record<string, string> => {
+const headersOf = (
+  type: string,
+  id: string,
+  { expectedSequence, expectedSubject }: PublishOptions,
+): Record<string, string> => {
   if (id.length > MAX_ID_LENGTH || !MESSAGE_ID.test(id)) {
     const reason = `must be 1 to ${MAX_ID_LENGTH} printable ASCII characters`;
     throw new ProducerError('invalid_option', { type, path: 'options/id', reason });
@@ -226,7 +236,11 @@ const headersOf = (type: string, id: string, expectedSequence: number | undefine
   if (!Number.isSafeInteger(expectedSequence) || expectedSequence < 0) {
     throw new ProducerError('invalid_option', { type, path: 'options/expectedSequence', reason: 'is no sequence' });
   }
-  return { 'Nats-Msg-Id': id, 'Nats-Expected-Last-Subject-Sequence': String(expectedSequence) };
+  return {
+    'Nats-Msg-Id': id,
+    'Nats-Expected-Last-Subject-Sequence': String(expectedSequence),
+    ...(expectedSubject !== undefined && { 'Nats-Expected-Last-Subject-Sequence-Subject': expectedSubject }),
+  };
 };
 
 const limitsOf = (settings: PublisherSettings): InFlightLimits => {

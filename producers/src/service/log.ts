@@ -1,0 +1,230 @@
+// A service's view of the streams: reads what it folds, publishes what it decides, asks leaders where the memory of what
+// was read is not enough. Each question has one answer for all copies.
+import type { CatalogueDefinition, Family } from '@sluice/schemas';
+import type { Clock } from '../clock.ts';
+import { ProducerError } from '../errors.ts';
+import { type EncodedEvent, EventEncoder } from '../event-encoder.ts';
+import type { Connection } from '../nats.ts';
+import { createPublisher, type Conflict, type PublishOptions } from '../publisher.ts';
+import type { Stored } from '../reply.ts';
+import { DECISION_HEADER, decodeRemainder, type PlannedEvent, type Remainder } from './decision.ts';
+import { type DecodedEvent, EventDecoder, filtersOf, subjectOf } from './event-decoder.ts';
+import { EventReader, type ReadMessage } from './event-reader.ts';
+import { History, type Made } from './history.ts';
+
+export interface ServiceLogOptions {
+  readonly connection: Connection;
+  readonly clock: Clock;
+  readonly catalogue: CatalogueDefinition;
+  readonly reads: readonly string[];
+  readonly guards: Readonly<Record<string, readonly string[]>>;
+  readonly inboxPrefix?: string;
+  onEvent(event: DecodedEvent, message: ReadMessage): void;
+}
+
+interface AnyPublisher {
+  publish(
+    type: string,
+    keys: Readonly<Record<string, string>>,
+    payload: unknown,
+    options: PublishOptions,
+  ): Promise<Stored | Conflict>;
+  close(timeoutMs?: number): Promise<void>;
+}
+
+const REACH_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 3_000;
+const NO_MESSAGE_FOUND = 10_037;
+
+export class ServiceLog {
+  readonly history: History = new History();
+  readonly #options: ServiceLogOptions;
+  readonly #decoder: EventDecoder;
+  readonly #encoder: EventEncoder;
+  readonly #readers = new Map<string, EventReader>();
+  readonly #filters: ReadonlyMap<string, readonly string[]>;
+  #publisher: AnyPublisher | undefined;
+
+  constructor(options: ServiceLogOptions) {
+    this.#options = options;
+    this.#decoder = new EventDecoder(options.catalogue);
+    this.#encoder = new EventEncoder(options.catalogue, 'msgpack');
+    this.#filters = filtersOf(this.#decoder.families, options.reads);
+    for (const name of Object.keys(options.guards)) {
+      // Else the guard's newest sequence would not be known.
+      if (!options.reads.includes(name)) {
+        throw new ProducerError('invalid_option', { path: `guards/${name}`, reason: 'is not read as a whole' });
+      }
+    }
+  }
+
+  /** Resolves when all that was stored before is read. */
+  async start(): Promise<void> {
+    const { connection, clock, inboxPrefix } = this.#options;
+    const prefix = inboxPrefix === undefined ? {} : { inboxPrefix };
+    this.#publisher = (await createPublisher({
+      catalogue: this.#options.catalogue,
+      connection,
+      clock,
+      ...prefix,
+    })) as unknown as AnyPublisher;
+    for (const [stream, filters] of this.#filters) {
+      const onMessage = (message: ReadMessage): void => this.#read(stream, message);
+      const reader = new EventReader({ connection, clock, stream, filters, onMessage, ...prefix });
+      this.#readers.set(stream, reader);
+      // One after the other: a state that is built from two streams sees them in the same order at every start.
+      await reader.start();
+    }
+  }
+
+  get families(): ReadonlyMap<string, Family> {
+    return this.#decoder.families;
+  }
+
+  decode(subject: string, data: Uint8Array): DecodedEvent | undefined {
+    return this.#decoder.decode(subject, data);
+  }
+
+  family(type: string): Family {
+    const family = this.#decoder.families.get(type.split('.')[0]!);
+    if (!family) throw new ProducerError('unknown_type', { type });
+    return family;
+  }
+
+  /** Subject and bytes; throws for what would not be stored, and for what this service would not see again. */
+  check(event: PlannedEvent): EncodedEvent {
+    const encoded = this.#encoder.encode(event.type, event.keys, event.payload);
+    if (!this.isEphemeral(event.type) && !this.#isRead(encoded.stream, encoded.subject)) {
+      throw new ProducerError('invalid_option', { type: event.type, reason: 'is written but not in `reads`' });
+    }
+    return encoded;
+  }
+
+  isKnown(type: string): boolean {
+    const [family = '', token = ''] = type.split('.');
+    return this.#decoder.families.get(family)?.types.has(token) ?? false;
+  }
+
+  isEphemeral(type: string): boolean {
+    return this.family(type).types.get(type.split('.')[1]!)?.kind === 'ephemeral';
+  }
+
+  /** The filter whose newest sequence a decision that begins with this event expects. */
+  guardOf(event: PlannedEvent): string {
+    const family = this.family(event.type);
+    const token = event.type.slice(family.name.length + 1);
+    const names = this.#options.guards[family.name];
+    if (!names) return subjectOf(family, event.keys, token);
+    return subjectOf(family, Object.fromEntries(names.map((name) => [name, event.keys[name]!])), '*');
+  }
+
+  async publish(event: PlannedEvent, options: PublishOptions): Promise<Stored | Conflict> {
+    if (!this.#publisher) throw new ProducerError('closed', { type: event.type });
+    return await this.#publisher.publish(event.type, event.keys, event.payload, options);
+  }
+
+  /** At most once, to whoever listens now. */
+  publishEphemeral(event: PlannedEvent): void {
+    const { subject, bytes } = this.#encoder.encode(event.type, event.keys, event.payload);
+    if (!this.#options.connection.isClosed()) this.#options.connection.publish(`eph.${subject}`, bytes);
+  }
+
+  /** Resolves when the message is folded. Rejects if it does not come: then nothing can be decided. */
+  async reached(stream: string, sequence: number): Promise<void> {
+    const isReached = await this.#readers.get(stream)?.reached(sequence, REACH_TIMEOUT_MS);
+    if (isReached === false) throw new ProducerError('unavailable', { path: stream, reason: 'the reader is behind' });
+  }
+
+  isReading(subject: string, stream: string): boolean {
+    return this.#isRead(stream, subject);
+  }
+
+  /** After a conflict: resolves when the guard is known as the leader knows it. */
+  async catchUpWith(guard: string, stream: string): Promise<void> {
+    const last = (await this.#lastOn(stream, guard))?.sequence ?? 0;
+    const known = this.history.sequenceOf(guard);
+    if (last > known) await this.reached(stream, last);
+    // What was read has expired: the stream knows nothing of it any more.
+    else if (last < known) this.history.correct(guard, last);
+  }
+
+  /** Resolves when all that is stored now is folded. */
+  async catchUp(): Promise<void> {
+    for (const [stream, filters] of this.#filters) {
+      const lasts = await Promise.all(filters.map((filter) => this.#lastOn(stream, filter)));
+      await this.reached(stream, Math.max(0, ...lasts.map((last) => last?.sequence ?? 0)));
+    }
+  }
+
+  async isStored(stream: string, filter: string): Promise<boolean> {
+    return (await this.#lastOn(stream, filter)) !== undefined;
+  }
+
+  /** What the first event of a decision carries. */
+  async remainderOf({ stream, sequence }: Made): Promise<Remainder | undefined> {
+    const header = (await this.#ask(stream, { seq: sequence }))?.header(DECISION_HEADER);
+    return header === undefined ? undefined : decodeRemainder(header);
+  }
+
+  async close(): Promise<void> {
+    for (const reader of this.#readers.values()) reader.close();
+    await this.#publisher?.close();
+  }
+
+  #isRead(stream: string, subject: string): boolean {
+    const token = subject.slice(subject.lastIndexOf('.'));
+    const prefix = subject.slice(0, subject.indexOf('.'));
+    return (this.#filters.get(stream) ?? []).some(
+      (filter) => filter.startsWith(`${prefix}.`) && (filter.endsWith('.*') || filter.endsWith(token)),
+    );
+  }
+
+  #read(stream: string, message: ReadMessage): void {
+    const event = this.#decoder.decode(message.subject, message.data);
+    const header = message.header(DECISION_HEADER);
+    this.history.add({
+      stream,
+      sequence: message.sequence,
+      timeMs: message.timeMs,
+      messageId: message.header('Nats-Msg-Id'),
+      remainder: header === undefined ? undefined : decodeRemainder(header),
+      guards: event ? this.#guardsOf(event) : [message.subject],
+    });
+    if (event) this.#options.onEvent(event, message);
+  }
+
+  #guardsOf(event: DecodedEvent): readonly string[] {
+    const guard = this.guardOf(event);
+    return guard === event.subject ? [guard] : [guard, event.subject];
+  }
+
+  async #lastOn(stream: string, filter: string): Promise<LeaderMessage | undefined> {
+    return await this.#ask(stream, { last_by_subj: filter });
+  }
+
+  /** The leader: a replica may be behind. */
+  async #ask(stream: string, question: Readonly<Record<string, unknown>>): Promise<LeaderMessage | undefined> {
+    const { connection } = this.#options;
+    const body = JSON.stringify(question);
+    const reply = await connection.request(`$JS.API.STREAM.MSG.GET.${stream}`, body, { timeout: REQUEST_TIMEOUT_MS });
+    const { message, error } = reply.json<{
+      message?: { seq: number; hdrs?: string };
+      error?: { err_code?: number; description?: string };
+    }>();
+    if (error?.err_code === NO_MESSAGE_FOUND) return undefined;
+    if (!message) throw new ProducerError('unavailable', { path: stream, reason: error?.description ?? '' });
+    const lines = Buffer.from(message.hdrs ?? '', 'base64').toString('latin1').split('\r\n');
+    return {
+      sequence: message.seq,
+      header: (name) => {
+        const line = lines.find((each) => each.toLowerCase().startsWith(`${name.toLowerCase()}:`));
+        return line?.slice(name.length + 1).trim();
+      },
+    };
+  }
+}
+
+interface LeaderMessage {
+  readonly sequence: number;
+  header(name: string): string | undefined;
+}
