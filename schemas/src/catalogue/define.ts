@@ -104,9 +104,13 @@ export interface FamilyDefinition<
   readonly guard?: Guard;
 }
 
-/** Every filter has to bind one of these placeholders to a verified claim, unless it takes a grant or is for exempt roles. */
+/**
+ * Every filter has to bind one of these placeholders to one of its verified claims, unless it takes a grant for the
+ * channel or is for exempt roles alone. With no placeholders, only exempt roles may.
+ */
 export interface Guard {
-  readonly placeholders: readonly string[];
+  /** `{userId: ['sub']}`: the user whose id is in the subject is the one that the token names. */
+  readonly placeholders: Readonly<Record<string, readonly string[]>>;
   readonly exempt?: readonly string[];
 }
 

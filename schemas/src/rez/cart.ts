@@ -8,7 +8,7 @@ export const cart = family({
   name: 'cart',
   subject: 'cart.{userId}.{cartId}',
   stream: SHOP,
-  guard: { placeholders: ['userId'] },
+  guard: { placeholders: { userId: ['sub'] } },
   types: {
     sync: state(
       Type.Object({

@@ -11,7 +11,7 @@ export const chat = family({
   /** `userId`: who wrote, read, types; or the agent. */
   subject: 'chat.{chatId}.{userId}',
   stream: CHAT,
-  guard: { placeholders: ['chatId'], exempt: [AGENT] },
+  guard: { placeholders: { chatId: ['sub'] }, exempt: [AGENT] },
   types: {
     message: moment(
       Type.Object({

@@ -10,7 +10,7 @@ export const commandOutcome = family({
   name: 'command',
   subject: 'command.{userId}.{commandId}',
   stream: USER,
-  guard: { placeholders: ['userId'] },
+  guard: { placeholders: { userId: ['sub'] } },
   types: {
     applied: moment(
       Type.Object({ command: CommandName, commandId: Id, result: Type.Optional(Type.Unknown()), timestamp: Timestamp }),

@@ -11,7 +11,7 @@ export const dashboard = family({
   subject: 'dashboard.{scope}',
   stream: DASHBOARD,
   // No placeholder makes it anybody's own.
-  guard: { placeholders: [], exempt: ADMINS },
+  guard: { placeholders: {}, exempt: ADMINS },
   types: {
     new_order: moment(
       Type.Object({

@@ -9,7 +9,7 @@ export const delivery = family({
   name: 'delivery',
   subject: 'delivery.{merchantId}.{userId}.{orderId}',
   stream: ORDER,
-  guard: { placeholders: ['merchantId', 'userId'], exempt: ADMINS },
+  guard: { placeholders: { merchantId: ['merchantId'], userId: ['sub'] }, exempt: ADMINS },
   types: {
     arrived: moment(
       Type.Object({

@@ -9,7 +9,7 @@ export const feed = family({
   /** `userId`: whose timeline. `itemId`: the post, or the follower. */
   subject: 'feed.{userId}.{itemId}',
   stream: SOCIAL,
-  guard: { placeholders: ['userId'] },
+  guard: { placeholders: { userId: ['sub'] } },
   types: {
     new_post: moment(
       Type.Object({

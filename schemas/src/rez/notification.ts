@@ -17,7 +17,7 @@ export const notification = family({
   /** A user or a merchant. */
   subject: 'notification.{recipientId}',
   stream: USER,
-  guard: { placeholders: ['recipientId'] },
+  guard: { placeholders: { recipientId: ['sub', 'merchantId'] } },
   types: {
     created: moment(Type.Object(Notification)),
     /** For a sender of pushes to phones; no channel carries it. */

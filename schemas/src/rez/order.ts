@@ -74,7 +74,7 @@ export const orderUnconflated = family({
   name: 'order',
   subject: 'order.{merchantId}.{userId}.{orderId}',
   stream: ORDER,
-  guard: { placeholders: ['merchantId', 'userId'], exempt: ADMINS },
+  guard: { placeholders: { merchantId: ['merchantId'], userId: ['sub'] }, exempt: ADMINS },
   types,
 });
 

@@ -22,7 +22,7 @@ export const payment = family({
   subject: 'payment.{merchantId}.{userId}.{orderId}',
   stream: PAYMENT,
   // A merchant does not see how its customers pay.
-  guard: { placeholders: ['userId'], exempt: ADMINS },
+  guard: { placeholders: { userId: ['sub'] }, exempt: ADMINS },
   types: {
     processing: state(Payment),
     confirmed: state(Payment),

@@ -10,6 +10,6 @@ export const user = family({
   name: 'user',
   subject: 'user.{userId}',
   stream: USER,
-  guard: { placeholders: ['userId'] },
+  guard: { placeholders: { userId: ['sub'] } },
   types: { online: state(Transition), offline: state(Transition) },
 });

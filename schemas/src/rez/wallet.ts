@@ -8,7 +8,7 @@ export const wallet = family({
   name: 'wallet',
   subject: 'wallet.{userId}',
   stream: USER,
-  guard: { placeholders: ['userId'] },
+  guard: { placeholders: { userId: ['sub'] } },
   types: {
     balance_updated: state(
       Type.Object({
