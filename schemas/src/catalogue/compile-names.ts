@@ -30,7 +30,7 @@ const checkOwners = (all: readonly Named[], faults: string[]): void => {
   const claimName = (alias: string, owner: string): void => {
     const other = owners.get(alias);
     if (other !== undefined && other !== owner) faults.push(`alias ${alias} belongs to ${other} and ${owner}`);
-    owners.set(alias, owner);
+    if (other === undefined) owners.set(alias, owner);
   };
   for (const { name } of all) owners.set(name, name);
   for (const { name, aliases = [] } of all) {
