@@ -12,6 +12,8 @@ export type DeployErrorCode =
   | 'part_not_ready'
   | 'interrupted'
   | 'tail_failed'
+  | 'catalogue_unusable'
+  | 'streams_refused'
   | 'bad_arguments';
 
 /** A broken environment or a wrong call, said in a sentence that tells what to do next. */

@@ -32,4 +32,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'a development token for the local stack',
     load: async () => ({ run: (await import('./token.ts')).runToken }),
   },
+  {
+    name: 'catalogue',
+    usage: 'catalogue check|list [module]',
+    summary: 'is a catalogue sound, and what is in it?',
+    load: async () => ({ run: (await import('./catalogue.ts')).runCatalogue }),
+  },
+  {
+    name: 'streams',
+    usage: 'streams apply [--catalogue <module>] [--dry-run | --yes]',
+    summary: 'brings the streams to what a catalogue wants; shows the differences first',
+    load: async () => ({ run: (await import('./streams.ts')).runStreams }),
+  },
 ];
