@@ -1,5 +1,5 @@
 // The one table of options. docs/CONFIGURATION.md is generated from it; config.ts reads it.
-import { SUBJECT_ENCODINGS, type SubjectEncoding } from '@sluice/schemas';
+import { COMMAND_STREAM, SUBJECT_ENCODINGS, type SubjectEncoding } from '@sluice/schemas';
 import { choice, flag, integer, list, requiredText, text, type Option } from './config-values.ts';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -71,6 +71,18 @@ export interface Options {
   readonly coldReadsPerUser: number;
   readonly coldReadMaxBytes: number;
 
+  readonly commandStream: string;
+  readonly commandMaxBytes: number;
+  readonly commandAckTimeoutMs: number;
+  readonly requestsPerSecond: number;
+  readonly requestBurst: number;
+  readonly requestsPerSecondPerUser: number;
+  readonly requestBurstPerUser: number;
+  readonly maxRequestsInFlightPerSocket: number;
+  readonly maxRequestsInFlightPerUser: number;
+  readonly maxRequestsInFlight: number;
+  readonly maxRequestBytesInFlight: number;
+
   readonly drainWindowMs: number;
   readonly shutdownTimeoutMs: number;
   readonly readyRedAfterMs: number;
@@ -93,6 +105,7 @@ const TOKENS = 'Tokens';
 const EVENTS = 'Events';
 const CONNECTIONS = 'Connections';
 const LIMITS = 'Limits';
+const COMMANDS = 'Commands and calls';
 const OPERATION = 'Operation';
 
 const refuseNatsUrl = (value: string): string | undefined =>
@@ -241,6 +254,12 @@ export const OPTIONS: { readonly [K in keyof Options]: Option<Options[K]> } = {
     accepts: '`rez`, `orders` or the path of a module',
     help: 'What there is to subscribe to: a shipped catalogue (the whole reference domain, or its orders alone), or an ES module that exports `catalogue`.',
   }),
+  grantsBucket: requiredText({
+    section: EVENTS,
+    default: 'grants',
+    refuse: (value) => (/^[A-Za-z0-9_-]+$/.test(value) ? undefined : 'must be letters, digits, `_` and `-`'),
+    help: 'Key-value bucket of memberships. Read only where the catalogue has channels that take a grant; it must exist then.',
+  }),
   tailSeconds: integer({
     section: EVENTS,
     default: 60,
@@ -254,12 +273,6 @@ export const OPTIONS: { readonly [K in keyof Options]: Option<Options[K]> } = {
     min: MiB,
     max: 16 * 1_024 * MiB,
     help: 'Bytes of all tails of the pod. 64 MiB hold about 200,000 events.',
-  grantsBucket: requiredText({
-    section: EVENTS,
-    default: 'grants',
-    refuse: (value) => (/^[A-Za-z0-9_-]+$/.test(value) ? undefined : 'must be letters, digits, `_` and `-`'),
-    help: 'Key-value bucket of memberships. Read only where the catalogue has channels that take a grant; it must exist then.',
-  }),
   }),
   validate: choice({
     section: EVENTS,
@@ -412,6 +425,83 @@ export const OPTIONS: { readonly [K in keyof Options]: Option<Options[K]> } = {
     min: 512 * KiB,
     max: 1_024 * MiB,
     help: 'Bytes that all such reads of the pod may have under way.',
+  }),
+
+  commandStream: requiredText({
+    section: COMMANDS,
+    default: COMMAND_STREAM.name,
+    refuse: (value) => (/^[A-Za-z0-9_-]+$/.test(value) ? undefined : 'must be the name of a stream'),
+    help: 'Stream that keeps commands (`cmd.>`): one message per subject, discard new per subject, at least 26 h. Only needed, and checked, where the catalogue has commands.',
+  }),
+  commandMaxBytes: integer({
+    section: COMMANDS,
+    default: 256 * KiB,
+    min: KiB,
+    max: 1_000_000,
+    help: 'Longest command or call, as JSON with what the gateway adds.',
+  }),
+  commandAckTimeoutMs: integer({
+    section: COMMANDS,
+    default: 5 * SECOND,
+    min: 100,
+    max: MINUTE,
+    help: 'How long storing a command may take. After it the client is told `unavailable` and may send it again.',
+  }),
+  requestsPerSecond: integer({
+    section: COMMANDS,
+    default: 20,
+    min: 1,
+    max: 100_000,
+    help: 'Commands and calls of one connection, on average.',
+  }),
+  requestBurst: integer({
+    section: COMMANDS,
+    default: 200,
+    min: 1,
+    max: 1_000_000,
+    help: 'Commands and calls of one connection at once, as from a queue that was kept while offline.',
+  }),
+  requestsPerSecondPerUser: integer({
+    section: COMMANDS,
+    default: 50,
+    min: 1,
+    max: 1_000_000,
+    help: 'Commands and calls of one user over all its connections to this pod, on average.',
+  }),
+  requestBurstPerUser: integer({
+    section: COMMANDS,
+    default: 400,
+    min: 1,
+    max: 10_000_000,
+    help: 'Commands and calls of one user over all its connections at once.',
+  }),
+  maxRequestsInFlightPerSocket: integer({
+    section: COMMANDS,
+    default: 128,
+    min: 1,
+    max: 100_000,
+    help: 'Commands and calls of one connection that are under way at once.',
+  }),
+  maxRequestsInFlightPerUser: integer({
+    section: COMMANDS,
+    default: 256,
+    min: 1,
+    max: 1_000_000,
+    help: 'The same, of one user over all its connections to this pod.',
+  }),
+  maxRequestsInFlight: integer({
+    section: COMMANDS,
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    help: 'The same, of all connections of the pod.',
+  }),
+  maxRequestBytesInFlight: integer({
+    section: COMMANDS,
+    default: 64 * MiB,
+    min: MiB,
+    max: 16 * 1_024 * MiB,
+    help: 'Bytes of all commands and calls of the pod that are under way. One user may take an eighth of it, one connection a sixteenth.',
   }),
 
   drainWindowMs: integer({

@@ -168,6 +168,8 @@ const checkTogether = (options: Options, faults: ConfigFault[]): void => {
   notAbove('socketBudgetBytes', 'maxQueuedBytesPerUser');
   notAbove('maxSubscriptionsPerSocket', 'maxSubscriptionsPerUser');
   notAbove('maxConnectionsPerUser', 'maxConnections');
+  notAbove('maxRequestsInFlightPerSocket', 'maxRequestsInFlightPerUser');
+  notAbove('maxRequestsInFlightPerUser', 'maxRequestsInFlight');
   notAbove('drainWindowMs', 'shutdownTimeoutMs');
 };
 

@@ -5,6 +5,8 @@ import { createAuthenticator } from './access/auth.ts';
 import { Users } from './access/limits.ts';
 import { claimsOf, takesGrants } from './access/permission.ts';
 import type { Config } from './config.ts';
+import { createCommandStore } from './commands/command-store.ts';
+import { Commands, requestLimits } from './commands/commands.ts';
 import { ChunkCache } from './delivery/catch-up.ts';
 import { Channels } from './delivery/channels.ts';
 import { EventWriter } from './delivery/event-writer.ts';
@@ -13,7 +15,7 @@ import { Pump } from './delivery/pump.ts';
 import { compileRoutes } from './delivery/routes.ts';
 import { createCold } from './log/cold.ts';
 import { checkGrantStream, createGrantLog, type GrantLog } from './log/grant-log.ts';
-import { connectToNats, type Nats } from './log/nats.ts';
+import { connectToNats, type Nats, type NatsLink } from './log/nats.ts';
 import { natsLogin } from './log/nats-login.ts';
 import { createReader, type Reader } from './log/reader.ts';
 import { createStreamLog } from './log/stream-log.ts';
@@ -109,7 +111,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     const operationsPort = await operations.listen();
     log.info({ operationsPort }, 'health and metrics');
     nats = await connect();
-    await checkStreams(nats.requests, [...tails.keys()]);
+    await checkStreams(nats.requests, [...tails.keys()], storesCommands(catalogue) ? config.commandStream : undefined);
     grantLog = takesGrants(catalogue) ? await openGrants(nats) : undefined;
     const cold = createCold({
       nats,
@@ -131,6 +133,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       authenticator,
       ...(grantLog && { grants: grantLog.grants }),
       users,
+      commands: createCommands(nats.requests),
       clock,
       random,
       limits: {
@@ -170,6 +173,22 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     log.info({ port, operationsPort, streams: [...tails.keys()] }, 'listening');
     return { port, operationsPort };
   };
+
+  const createCommands = (link: NatsLink): Commands =>
+    new Commands({
+      catalogue,
+      store: createCommandStore({
+        link,
+        stream: config.commandStream,
+        ackTimeoutMs: config.commandAckTimeoutMs,
+        clock,
+      }),
+      request: (subject, payload, timeoutMs) => link.request(subject, payload, timeoutMs),
+      limits: requestLimits(config, link.maxPayloadBytes),
+      clock,
+      counters,
+      onFault,
+    });
 
   const connect = (): Promise<Nats> =>
     connectToNats({
@@ -296,3 +315,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
   });
   return { start, stop };
 };
+
+/** A command that only becomes an ephemeral event is stored nowhere. */
+const storesCommands = ({ commands }: Catalogue): boolean =>
+  [...commands.values()].some(({ effect }) => effect === undefined);

@@ -2,6 +2,7 @@
 // faults of all streams at once. Knows no catalogue: it gets names.
 
 import { createHash } from 'node:crypto';
+import { COMMAND_STREAM } from '@sluice/schemas';
 import { GatewayError } from '../errors.ts';
 import { ApiCode, isApiError, number, readStream, text } from './jetstream-api.ts';
 import type { StreamReading } from './jetstream-api.ts';
@@ -14,7 +15,12 @@ export type StreamFaultCode =
   | 'stream_no_direct' // without allow_direct nobody answers cold reads
   | 'stream_max_consumers' // no room for a reader per pod
   | 'stream_stores_ephemeral' // typing events must never get a sequence
-  | 'stream_silent_expiry'; // grants that end without a message would go on for ever
+  | 'stream_silent_expiry' // grants that end without a message would go on for ever
+  // of the stream of commands:
+  | 'stream_subjects' // it does not take cmd.>
+  | 'stream_repeats' // a second one of a (user, name, id) would be stored
+  | 'stream_forgets' // an id would be free again before services have forgotten it
+  | 'stream_no_ack'; // nothing is acknowledged
 
 export interface StreamFault {
   readonly stream: string;
@@ -38,11 +44,21 @@ export function epochOf(name: string, created: string): string {
   return createHash('sha256').update(`${name}\n${created}`).digest('base64url').slice(0, 8);
 }
 
-/** Throws streams_unfit, with details.faults naming every fault, unless each stream can be served. */
-export async function checkStreams(link: NatsLink, streams: readonly string[]): Promise<readonly StreamCheck[]> {
+/**
+ * Throws streams_unfit, with details.faults naming every fault, unless each stream can be served. The stream of commands
+ * is asked for other things than those that are read.
+ */
+export async function checkStreams(
+  link: NatsLink,
+  streams: readonly string[],
+  commandStream?: string,
+): Promise<readonly StreamCheck[]> {
   const faults: StreamFault[] = [];
   const checks: StreamCheck[] = [];
-  const outcomes = await Promise.all(streams.map((stream) => checkStream(link, stream)));
+  const outcomes = await Promise.all([
+    ...streams.map((stream) => checkStream(link, stream, faultsOf)),
+    ...(commandStream === undefined ? [] : [checkStream(link, commandStream, commandFaultsOf)]),
+  ]);
   for (const outcome of outcomes) {
     faults.push(...outcome.faults);
     if (outcome.check !== undefined) checks.push(outcome.check);
@@ -56,6 +72,7 @@ export async function checkStreams(link: NatsLink, streams: readonly string[]): 
 async function checkStream(
   link: NatsLink,
   stream: string,
+  judge: typeof faultsOf,
 ): Promise<{ readonly faults: readonly StreamFault[]; readonly check?: StreamCheck }> {
   let reading: StreamReading;
   try {
@@ -67,7 +84,7 @@ async function checkStream(
     const reason = error instanceof Error ? error.message : String(error);
     return { faults: [{ stream, code: 'stream_unreadable', message: `stream ${stream} cannot be read: ${reason}` }] };
   }
-  const faults = faultsOf(stream, reading.config);
+  const faults = judge(stream, reading.config);
   return { faults, check: { stream, reading, epoch: epochOf(stream, reading.created) } };
 }
 
@@ -94,6 +111,40 @@ export function faultsOf(stream: string, config: Readonly<Record<string, unknown
       add('stream_stores_ephemeral', `subject "${subject}" covers ${EPHEMERAL_ROOT}.>, which must not be stored`);
     }
   }
+  return faults;
+}
+
+const NS_PER_MS = 1_000_000;
+
+/** Pure. What would let a command be applied twice, or be acknowledged and lost (I6). */
+export function commandFaultsOf(stream: string, config: Readonly<Record<string, unknown>>): readonly StreamFault[] {
+  const faults: StreamFault[] = [];
+  const add = (code: StreamFaultCode, message: string): void => {
+    faults.push({ stream, code, message: `stream ${stream}: ${message}` });
+  };
+  const [wanted] = COMMAND_STREAM.subjects;
+  const subjects = Array.isArray(config['subjects']) ? config['subjects'].map(text) : [];
+  if (!subjects.some((subject) => subject === wanted || subject === '>')) {
+    add('stream_subjects', `its subjects do not include "${wanted}"`);
+  }
+  const retention = text(config['retention']) || 'limits';
+  if (retention !== 'limits') {
+    add(
+      'stream_retention',
+      `retention is "${retention}", but only "limits" keeps the ids of commands that were handled`,
+    );
+  }
+  if (number(config['max_msgs_per_subject']) !== 1 || text(config['discard']) !== 'new') {
+    add('stream_repeats', 'max_msgs_per_subject must be 1 and discard "new"');
+  }
+  if (config['discard_new_per_subject'] !== true) {
+    add('stream_repeats', 'discard_new_per_subject is off; a second command of the same id would replace the first');
+  }
+  const maxAgeMs = number(config['max_age']) / NS_PER_MS;
+  if (maxAgeMs > 0 && maxAgeMs < COMMAND_STREAM.maxAgeMs) {
+    add('stream_forgets', `max_age is ${maxAgeMs / 3_600_000} h; ids are kept for at least 26 h`);
+  }
+  if (config['no_ack'] === true) add('stream_no_ack', 'no_ack is on; nothing could ever be acknowledged');
   return faults;
 }
 

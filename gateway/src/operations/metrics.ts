@@ -46,6 +46,9 @@ export interface Readings {
   readonly resets: Counts;
   readonly errors: Counts;
   readonly closes: Counts;
+  readonly commands: Counts;
+  readonly calls: Counts;
+  readonly requestsInFlight: number;
   readonly refusals: Counts;
   readonly auth: Counts;
   readonly streams: readonly StreamReadings[];
@@ -153,6 +156,21 @@ export const METRICS: readonly Definition[] = [
   counted('counter', 'sluice_resets_total', 'reason', 'Resets sent.', (from) => from.resets),
   counted('counter', 'sluice_errors_total', 'code', 'Error frames sent.', (from) => from.errors),
   counted('counter', 'sluice_closes_total', 'reason', 'Connections closed by the gateway.', (from) => from.closes),
+  counted(
+    'counter',
+    'sluice_commands_total',
+    'outcome',
+    'Commands, by outcome: stored, duplicate, effect, or the error code.',
+    (from) => from.commands,
+  ),
+  counted(
+    'counter',
+    'sluice_calls_total',
+    'outcome',
+    'Calls, by outcome: answered, or the error code.',
+    (from) => from.calls,
+  ),
+  single('gauge', 'sluice_requests_in_flight', 'Commands and calls under way.', (from) => from.requestsInFlight),
   counted(
     'counter',
     'sluice_payloads_refused_total',

@@ -4,6 +4,7 @@ import type { Authenticator, AuthFault } from '../access/auth.ts';
 import type { Grants } from '../access/grants.ts';
 import { Users, type UserLimits } from '../access/limits.ts';
 import type { Principal } from '../access/permission.ts';
+import { createTestCommands, type TestCommands, type TestCommandsOptions } from '../commands/commands.fixture.ts';
 import { createDelivery, ORDERS, type Delivery, type DeliveryOptions } from '../delivery/delivery.fixture.ts';
 import { Pump } from '../delivery/pump.ts';
 import type { Cold } from '../log/cold.ts';
@@ -42,6 +43,7 @@ export interface TestPod extends Delivery {
   readonly pod: Pod;
   readonly sessions: Sessions;
   readonly faults: unknown[];
+  readonly requests: Pick<TestCommands, 'stored' | 'asked'>;
   /** Tokens that wait to be verified. */
   readonly verifying: (() => void)[];
   sinkOf(stream: string): LogSink;
@@ -54,13 +56,15 @@ export interface TestPodOptions extends DeliveryOptions {
   readonly cold: Cold;
   readonly limits?: Partial<SessionLimits>;
   readonly userLimits?: Partial<UserLimits>;
+  readonly requestLimits?: TestCommandsOptions['limits'];
+  readonly effects?: TestCommandsOptions['effects'];
   readonly leaderOf?: Pod['leaderOf'];
   readonly readThrough?: Pod['readThrough'];
+  readonly grants?: Grants;
 }
 
 export const createTestPod = (options: TestPodOptions): TestPod => {
   const delivery = createDelivery(options);
-  readonly grants?: Grants;
   const { clock, tails, channels, chunks, writer } = delivery;
   const limits = { ...LIMITS, ...options.limits };
   const faults: unknown[] = [];
@@ -78,6 +82,16 @@ export const createTestPod = (options: TestPodOptions): TestPod => {
       return token.startsWith('{') ? ok(JSON.parse(token) as Principal) : fail(token as AuthFault);
     },
   };
+  const counters = createSessionCounters();
+  const onFault = (error: unknown): void => void faults.push(error);
+  const { commands, ...requests } = createTestCommands({
+    catalogue: options.catalogue ?? ORDERS,
+    clock,
+    counters,
+    onFault,
+    ...(options.requestLimits && { limits: options.requestLimits }),
+    ...(options.effects && { effects: options.effects }),
+  });
   const pod: Pod = {
     catalogue: options.catalogue ?? ORDERS,
     tails,
@@ -88,25 +102,27 @@ export const createTestPod = (options: TestPodOptions): TestPod => {
     pump: new Pump({ monotonicMs: () => stepsMs++, defer: (callback) => deferred.push(callback), sliceMs: 20 }),
     cold: options.cold,
     authenticator,
+    ...(options.grants && { grants: options.grants }),
     users: new Users({ ...USER_LIMITS, ...options.userLimits }),
+    commands,
     clock,
     random: () => 0.5,
     limits,
-    counters: createSessionCounters(),
+    counters,
     waiting: new Set(),
     leaderOf: options.leaderOf ?? (() => undefined),
     readThrough: options.readThrough ?? (() => 0),
-    onFault: (error) => faults.push(error),
+    onFault,
   };
   let connections = 0;
   const sessions = new Sessions(() => `c-${++connections}`);
   sessions.open(pod);
   return {
-    ...(options.grants && { grants: options.grants }),
     ...delivery,
     pod,
     sessions,
     faults,
+    requests,
     verifying,
     sinkOf: (stream) =>
       createStreamLog({

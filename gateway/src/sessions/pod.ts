@@ -3,6 +3,7 @@ import type { Catalogue, CloseReason, ErrorCode, ResetReason } from '@sluice/sch
 import type { Authenticator } from '../access/auth.ts';
 import type { Grants } from '../access/grants.ts';
 import type { Users } from '../access/limits.ts';
+import type { Commands, RequestCounters } from '../commands/commands.ts';
 import type { Channels } from '../delivery/channels.ts';
 import type { ChunkCache } from '../delivery/catch-up.ts';
 import type { EventWriter } from '../delivery/event-writer.ts';
@@ -27,7 +28,7 @@ export interface SessionLimits {
 }
 
 /** What sessions count. Plain numbers: the hot path pays an addition, metrics read them when asked. */
-export interface SessionCounters {
+export interface SessionCounters extends RequestCounters {
   delivered: number;
   sentMessages: number;
   sentBytes: number;
@@ -53,6 +54,9 @@ export const createSessionCounters = (): SessionCounters => ({
   resets: {},
   errors: {},
   closes: {},
+  commands: {},
+  calls: {},
+  requestsInFlight: 0,
 });
 
 /** Adds one under a name. */
@@ -69,15 +73,16 @@ export interface Pod {
   readonly pump: Pump;
   readonly cold: Cold;
   readonly authenticator: Authenticator;
+  /** Absent where the catalogue has no channel that takes a grant. */
+  readonly grants?: Grants;
   readonly users: Users;
+  readonly commands: Commands;
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly limits: SessionLimits;
   readonly counters: SessionCounters;
   /** Subscriptions whose position lies past this pod's head; polled by the sweep. */
-  /** Absent where the catalogue has no channel that takes a grant. */
-  readonly grants?: Grants;
   readonly waiting: Set<Subscription>;
   /** The last sequence of a stream as its leader told it, independently of the reader; undefined before that. */
   readonly leaderOf: (stream: string) => { readonly lastSequence: number; readonly readMs: number } | undefined;

@@ -13,12 +13,14 @@ import {
   type DownFrame,
   type Encoding,
   type ErrorCode,
+  type ErrorFrame,
   type Hello,
   type UpFrame,
 } from '@sluice/schemas';
 import type { AuthFault } from '../access/auth.ts';
 import { TokenBucket, type User } from '../access/limits.ts';
 import { joinedChannels, type Principal } from '../access/permission.ts';
+import type { RequestShare, Sender } from '../commands/commands.ts';
 import { Outbox } from '../delivery/outbox.ts';
 import type { Pumped } from '../delivery/pump.ts';
 import type { Connection, ConnectionHandler, Upgrade } from '../transports/transport.ts';
@@ -44,7 +46,7 @@ export interface SessionHost {
   closed(session: Session): void;
 }
 
-export class Session implements ConnectionHandler, Pumped, Appointed {
+export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
   readonly id: string;
   readonly #pod: Pod;
   readonly #connection: Connection;
@@ -62,6 +64,8 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
   /** Of frames, whatever they ask for. */
   #frames: TokenBucket | undefined;
   #subscribes: TokenBucket | undefined;
+  /** Of commands and calls; most connections make none. */
+  #requests: RequestShare | undefined;
   readonly #subscriptions: Subscriptions;
   /** Kept by the agenda. */
   slot = -1;
@@ -205,7 +209,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
 
   error(
     code: ErrorCode,
-    about: { readonly id?: number; readonly channel?: string; readonly retryAfterMs?: number },
+    about: Partial<Pick<ErrorFrame, 'id' | 'channel' | 'retryAfterMs' | 'refusal'>>,
     message: string = ERRORS[code].help,
   ): void {
     count(this.#pod.counters.errors, code);
@@ -280,8 +284,9 @@ export class Session implements ConnectionHandler, Pumped, Appointed {
         return this.error('rate_limited', { id, retryAfterMs: this.#subscribes!.waitMs(nowMs) });
       }
       case 'command':
+        return this.#pod.commands.command(this, (this.#requests ??= this.#pod.commands.createShare()), frame);
       case 'call':
-        return this.error('unknown_command', { id: frame.id });
+        return this.#pod.commands.call(this, (this.#requests ??= this.#pod.commands.createShare()), frame);
       case 'presence_query':
         return this.error('not_subscribed', { id: frame.id, channel: frame.channel });
       case 'pong':

@@ -89,11 +89,11 @@ export class Subscription implements LiveSubscriber, GrantHolder {
 
   /** Begins at the request's position if there is one and the log agrees with it, else with first events. */
   open(): void {
+    if (this.#isSuspended) return void this.#begin();
     const { position } = this.#request;
     if (!position) return this.#openWithFirst();
     if (position.key !== this.channel.resolved.key) return this.reset('filters_changed');
     const entries = matchEntries(this.channel.streams, position);
-    if (this.#isSuspended) return void this.#begin();
     if (entries === 'new_stream') return this.reset('new_stream');
     this.#openAt(entries);
   }
@@ -164,11 +164,11 @@ export class Subscription implements LiveSubscriber, GrantHolder {
   end(): void {
     if (this.phase === 'ended') return;
     this.#leaveLive();
+    this.#hold?.release();
     this.phase = 'ended';
     this.#pod.waiting.delete(this);
     this.#run++;
     this.#cursors = undefined;
-    this.#hold?.release();
     this.#pod.channels.release(this.channel);
   }
 
@@ -261,6 +261,7 @@ export class Subscription implements LiveSubscriber, GrantHolder {
 
   #openWithFirst(): void {
     const run = this.#begin();
+    if (this.#isSuspended) return;
     const opened = this.channel.streams.map((stream) => this.#first(stream));
     this.#settle(opened, run, (starts) => {
       const reset = this.#untoldReset;
@@ -269,7 +270,6 @@ export class Subscription implements LiveSubscriber, GrantHolder {
       this.#isLiveTold = false;
       this.#session.pushFrame({
         kind: 'reset',
-    if (this.#isSuspended) return;
         channel: this.name,
         ...reset,
         streams: this.#refs(),

@@ -1,0 +1,37 @@
+// What a service answers to a call: data that fits the catalogue, or a refusal in words of its own. Pure; a service is
+// no more trusted to be well-behaved than a producer.
+import type { Validator } from 'typebox/compile';
+import { asObject } from '../log/jetstream-api.ts';
+
+export type ParsedAnswer =
+  | { readonly kind: 'data'; readonly data: unknown }
+  | { readonly kind: 'refusal'; readonly refusal: { readonly code: string; readonly reason?: string } }
+  | { readonly kind: 'unusable'; readonly reason: string };
+
+/** As long as the wire's texts. */
+const MAX_TEXT_CHARS = 1_024;
+
+export const parseAnswer = (validator: Validator, body: Uint8Array): ParsedAnswer => {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8'));
+  } catch {
+    return { kind: 'unusable', reason: 'is not JSON' };
+  }
+  const answer = asObject(parsed);
+  if (answer?.['ok'] === true) {
+    const { data } = answer;
+    if (validator.Check(data)) return { kind: 'data', data };
+    const [first] = validator.Errors(data);
+    return { kind: 'unusable', reason: `does not fit: ${first?.instancePath || '/'} ${first?.message ?? ''}` };
+  }
+  const code = answer?.['ok'] === false ? answer['code'] : undefined;
+  if (typeof code !== 'string' || code === '') return { kind: 'unusable', reason: 'is neither data nor a refusal' };
+  const reason = answer?.['reason'];
+  return {
+    kind: 'refusal',
+    refusal: { code: cut(code), ...(typeof reason === 'string' && { reason: cut(reason) }) },
+  };
+};
+
+const cut = (text: string): string => text.slice(0, MAX_TEXT_CHARS);

@@ -1,0 +1,110 @@
+// A client's command or call against the catalogue: is there one of this name, may this role, does the data fit. Pure;
+// schemas are compiled once. What passes is plain JSON, exactly as it will be stored.
+import {
+  fail,
+  ok,
+  parseSubjectToken,
+  type Actor,
+  type CallDefinition,
+  type Catalogue,
+  type CommandDefinition,
+  type ErrorCode,
+  type Result,
+} from '@sluice/schemas';
+import type { TSchema } from 'typebox';
+import { Compile, type Validator } from 'typebox/compile';
+import type { Principal } from '../access/permission.ts';
+
+export interface Fault {
+  readonly code: ErrorCode;
+  readonly message?: string;
+}
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+interface Known<D> {
+  readonly definition: D;
+  readonly validator: Validator;
+}
+
+export interface KnownCall extends Known<CallDefinition> {
+  readonly answer: Validator;
+}
+
+export class RequestCheck {
+  readonly #commands: ReadonlyMap<string, Known<CommandDefinition>>;
+  readonly #calls: ReadonlyMap<string, KnownCall>;
+  readonly #actorClaims: readonly string[];
+
+  constructor({ commands, calls, actorClaims }: Pick<Catalogue, 'commands' | 'calls' | 'actorClaims'>) {
+    this.#commands = new Map(
+      [...commands].map(([name, definition]) => [name, { definition, validator: compile(definition.schema) }]),
+    );
+    this.#calls = new Map(
+      [...calls].map(([name, definition]) => [
+        name,
+        { definition, validator: compile(definition.request), answer: compile(definition.answer) },
+      ]),
+    );
+    this.#actorClaims = actorClaims;
+  }
+
+  command(
+    principal: Principal,
+    name: string,
+    commandId: string,
+    data: JsonObject,
+  ): Result<{ readonly definition: CommandDefinition; readonly data: JsonObject }, Fault> {
+    const known = this.#commands.get(name);
+    if (!known) return fail({ code: 'unknown_command' });
+    if (!isPermitted(principal, known.definition.roles)) return fail({ code: 'forbidden' });
+    if (!parseSubjectToken(commandId).ok)
+      return fail({ code: 'invalid_command', message: 'the commandId is no safe subject token' });
+    const fitting = fit(known.validator, data);
+    return fitting.ok ? ok({ definition: known.definition, data: fitting.value }) : fitting;
+  }
+
+  call(
+    principal: Principal,
+    name: string,
+    data: JsonObject,
+  ): Result<{ readonly call: KnownCall; readonly data: JsonObject }, Fault> {
+    const call = this.#calls.get(name);
+    if (!call) return fail({ code: 'unknown_command' });
+    if (!isPermitted(principal, call.definition.roles)) return fail({ code: 'forbidden' });
+    const fitting = fit(call.validator, data);
+    return fitting.ok ? ok({ call, data: fitting.value }) : fitting;
+  }
+
+  /** Who acts, from the verified token alone. */
+  actor({ subject, role, claims }: Principal): Actor {
+    const told = this.#actorClaims.filter((name) => Object.hasOwn(claims, name)).map((name) => [name, claims[name]]);
+    // Last, so that no claim can pass for them.
+    return { ...Object.fromEntries(told), sub: subject, role };
+  }
+}
+
+const compile = (schema: TSchema): Validator => Compile(schema);
+
+const isPermitted = ({ role }: Principal, roles: readonly string[] | 'any'): boolean =>
+  roles === 'any' || roles.includes(role);
+
+const fit = (validator: Validator, data: JsonObject): Result<JsonObject, Fault> => {
+  const plain = toPlainJson(data);
+  if (validator.Check(plain)) return ok(plain);
+  const [first] = validator.Errors(plain);
+  const message = `${first?.instancePath || '/'} ${first?.message ?? 'does not fit'}`;
+  return fail({ code: 'invalid_command', message });
+};
+
+const PROTO = '__proto__';
+
+/**
+ * What a service will read: msgpack knows values that JSON does not (NaN, bytes, times), and a check of them would be of
+ * something else than what is stored. A key `__proto__` is left out, which could reach into a careless reader's objects.
+ */
+const toPlainJson = (data: JsonObject): JsonObject => {
+  const json = JSON.stringify(data);
+  const drop = (key: string, value: unknown): unknown => (key === PROTO ? undefined : value);
+  return JSON.parse(json, json.includes(`"${PROTO}"`) ? drop : undefined) as JsonObject;
+};
