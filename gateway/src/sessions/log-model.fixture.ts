@@ -11,6 +11,11 @@ export class ModelStream {
   history: StoredEvent[] = [];
   last = 0;
   first = 1;
+  /**
+   * From here on sequences have named other events before the store was rolled back. Who has seen those can be told only
+   * while the new ones are stored: without them nothing contradicts the position (docs/PROTOCOL.md says so).
+   */
+  #reusedFrom = Number.POSITIVE_INFINITY;
   #incarnation = 1;
 
   constructor(name: string) {
@@ -33,7 +38,7 @@ export class ModelStream {
 
   /** Retention takes everything below a sequence. */
   truncate(first: number): void {
-    this.first = Math.max(this.first, Math.min(first, this.last + 1));
+    this.first = Math.max(this.first, Math.min(first, this.last + 1, this.#reusedFrom));
     this.events = this.events.filter(({ sequence }) => sequence >= this.first);
   }
 
@@ -43,11 +48,13 @@ export class ModelStream {
     this.history = [];
     this.last = 0;
     this.first = 1;
+    this.#reusedFrom = Number.POSITIVE_INFINITY;
   }
 
   /** Restored from an older copy: `created` and so the epoch survive, the newest events do not. */
   rollBack(to: number): void {
     this.last = Math.max(this.first - 1, Math.min(to, this.last));
+    this.#reusedFrom = Math.min(this.#reusedFrom, this.last + 1);
     this.events = this.events.filter(({ sequence }) => sequence <= this.last);
     this.history = this.history.filter(({ sequence }) => sequence <= this.last);
   }
