@@ -70,6 +70,7 @@ export interface Options {
   readonly coldReadsPerStream: number;
   readonly coldReadsPerUser: number;
   readonly coldReadMaxBytes: number;
+  readonly ephemeralPerSecond: number;
 
   readonly commandStream: string;
   readonly commandMaxBytes: number;
@@ -425,6 +426,13 @@ export const OPTIONS: { readonly [K in keyof Options]: Option<Options[K]> } = {
     min: 512 * KiB,
     max: 1_024 * MiB,
     help: 'Bytes that all such reads of the pod may have under way.',
+  }),
+  ephemeralPerSecond: integer({
+    section: LIMITS,
+    default: 5_000,
+    min: 1,
+    max: 1_000_000,
+    help: 'Ephemeral events (typing) that somebody on this pod listens to, per second; more are dropped and counted.',
   }),
 
   commandStream: requiredText({

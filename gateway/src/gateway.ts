@@ -9,11 +9,15 @@ import { createCommandStore } from './commands/command-store.ts';
 import { Commands, requestLimits } from './commands/commands.ts';
 import { ChunkCache } from './delivery/catch-up.ts';
 import { Channels } from './delivery/channels.ts';
+import { Conflation } from './delivery/conflation.ts';
+import { Effects } from './delivery/effects.ts';
+import { Ephemeral } from './delivery/ephemeral.ts';
 import { EventWriter } from './delivery/event-writer.ts';
 import { PayloadGate, type Refusal } from './delivery/payload-gate.ts';
 import { Pump } from './delivery/pump.ts';
 import { compileRoutes } from './delivery/routes.ts';
 import { createCold } from './log/cold.ts';
+import { publishEphemeral, subscribeEphemeral } from './log/ephemeral-link.ts';
 import { checkGrantStream, createGrantLog, type GrantLog } from './log/grant-log.ts';
 import { connectToNats, type Nats, type NatsLink } from './log/nats.ts';
 import { natsLogin } from './log/nats-login.ts';
@@ -71,12 +75,19 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       count(refusals, refusal);
       logRefusal({ subject, sequence, refusal, reason, action: config.onInvalid }, 'payload refused');
     },
+    nowMs: () => clock.now(),
   });
   const writer = new EventWriter(catalogue, gate);
+  const conflation = new Conflation(catalogue, gate);
+  const ephemeral = hasEphemeral(catalogue)
+    ? new Ephemeral({ gate, clock, perSecond: config.ephemeralPerSecond })
+    : undefined;
   const channels = new Channels({
     tails,
     routes,
     writer,
+    conflation,
+    ephemeral,
     clock,
     flushIntervalMs: config.flushIntervalMs,
     maxBatchBytes: config.socketBudgetBytes / BATCHES_PER_BUDGET,
@@ -122,18 +133,20 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       filtersOf: routes.filtersOf,
     });
     stopCold = () => cold.close();
+    const effects = createEffects(nats.requests);
     const pod: Pod = {
       catalogue,
       tails,
       channels,
-      chunks: new ChunkCache(CHUNK_CACHE_BYTES),
+      chunks: new ChunkCache({ maxBytes: CHUNK_CACHE_BYTES, conflation, nowMs: () => clock.now() }),
       writer,
       pump,
       cold,
       authenticator,
       ...(grantLog && { grants: grantLog.grants }),
       users,
-      commands: createCommands(nats.requests),
+      effects,
+      commands: createCommands(nats.requests, effects),
       clock,
       random,
       limits: {
@@ -167,6 +180,8 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       canary = new Canary({ catalogue, channels, clock, podId: randomBytes(9).toString('base64url'), publish });
       canary.start();
     }
+    // Not over the connection of the readers: a flood of these may cost answers, never stored events.
+    if (ephemeral) subscribeEphemeral(nats.requests, (...event) => ephemeral.receive(...event));
     const port = await sockets.listen();
     clock.setInterval(() => sessions.sweep(clock.now()), SWEEP_MS);
     isStarted = true;
@@ -174,7 +189,12 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     return { port, operationsPort };
   };
 
-  const createCommands = (link: NatsLink): Commands =>
+  const createEffects = (link: NatsLink): Effects | undefined => {
+    if (![...catalogue.commands.values()].some(({ effect }) => effect)) return undefined;
+    return new Effects({ catalogue, clock, publish: (...event) => publishEphemeral(link, ...event) });
+  };
+
+  const createCommands = (link: NatsLink, effects: Effects | undefined): Commands =>
     new Commands({
       catalogue,
       store: createCommandStore({
@@ -187,6 +207,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       limits: requestLimits(config, link.maxPayloadBytes),
       clock,
       counters,
+      effects,
       onFault,
     });
 
@@ -275,6 +296,9 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       channels,
       counters,
       refusals,
+      gate,
+      conflation,
+      ephemeral,
       auth: authenticator.outcomes,
       readers,
       tails,
@@ -315,6 +339,9 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
   });
   return { start, stop };
 };
+
+const hasEphemeral = ({ families }: Catalogue): boolean =>
+  [...families.values()].some(({ types }) => [...types.values()].some(({ kind }) => kind === 'ephemeral'));
 
 /** A command that only becomes an ephemeral event is stored nowhere. */
 const storesCommands = ({ commands }: Catalogue): boolean =>

@@ -32,7 +32,7 @@ const readAll = (
 ): (readonly [ref: number, sequence: number])[] => {
   const seen: (readonly [number, number])[] = [];
   for (let turns = 0; turns < 1_000; turns++) {
-    const chunk = buildChunk(channel, cursors, encoding, maxBytes, delivery.writer);
+    const chunk = buildChunk(channel, cursors, encoding, maxBytes, delivery.writer, delivery.conflation);
     for (const { ref, sequence } of eventsOf(chunk.bytes, encoding))
       seen.push([channel.streams.findIndex((each) => each.ref === ref), sequence]);
     for (const [stream, after] of chunk.after.entries()) cursors[stream]!.after = after;
@@ -121,7 +121,7 @@ describe('cursors', () => {
     const channel = acquire(delivery);
     for (let i = 0; i < 10; i++) delivery.append('ORDER', OTHERS);
 
-    const chunk = buildChunk(channel, cursorsAt(0, 0), 'msgpack', 1e6, delivery.writer);
+    const chunk = buildChunk(channel, cursorsAt(0, 0), 'msgpack', 1e6, delivery.writer, delivery.conflation);
 
     expect(chunk).toMatchObject({ events: 0, after: [10, 0], isAtHead: true });
     expect(chunk.bytes.length).toBe(0);
@@ -132,7 +132,7 @@ describe('cursors', () => {
     const channel = acquire(delivery);
     delivery.append('ORDER', CREATED, Uint8Array.of(0x81));
 
-    expect(buildChunk(channel, cursorsAt(0, 0), 'json', 1e6, delivery.writer)).toMatchObject({
+    expect(buildChunk(channel, cursorsAt(0, 0), 'json', 1e6, delivery.writer, delivery.conflation)).toMatchObject({
       events: 0,
       after: [1, 0],
       isAtHead: true,
@@ -148,7 +148,10 @@ describe('cursors', () => {
     segment.append(4, 2, CREATED, packValue({ cold: 4 }));
     const cursors: Cursor[] = [{ after: 0, cold: { segment, next: 0, through: 9 } }, { after: 0 }];
 
-    expect(buildChunk(channel, cursors, 'msgpack', 1e6, delivery.writer)).toMatchObject({ events: 1, coldEvents: 1 });
+    expect(buildChunk(channel, cursors, 'msgpack', 1e6, delivery.writer, delivery.conflation)).toMatchObject({
+      events: 1,
+      coldEvents: 1,
+    });
   });
 
   test('before the tail a cold read is needed, unless its answer is in hand', () => {
@@ -181,12 +184,12 @@ describe('cursors', () => {
       { after: 9 },
     ];
 
-    const first = buildChunk(channel, cursors, 'msgpack', 1e6, delivery.writer);
+    const first = buildChunk(channel, cursors, 'msgpack', 1e6, delivery.writer, delivery.conflation);
 
     expect(first).toMatchObject({ events: 2, coldEvents: 2, after: [9, 9], isAtHead: false });
     expect(cursors[0]!.cold).toBeUndefined();
     cursors[0]!.after = 9;
-    expect(buildChunk(channel, cursors, 'msgpack', 1e6, delivery.writer)).toMatchObject({
+    expect(buildChunk(channel, cursors, 'msgpack', 1e6, delivery.writer, delivery.conflation)).toMatchObject({
       events: 1,
       coldEvents: 0,
       after: [10, 9],

@@ -7,6 +7,7 @@
 import type { Encoding } from '@sluice/schemas';
 import type { Segment } from '../log/segment.ts';
 import type { EventRef, Tail } from '../log/tail.ts';
+import type { Conflation } from './conflation.ts';
 import type { EventWriter } from './event-writer.ts';
 import type { LiveChannel } from './live-channel.ts';
 
@@ -35,6 +36,8 @@ export interface Chunk {
   /** Per stream: the cursor after the chunk. */
   readonly after: readonly number[];
   readonly isAtHead: boolean;
+  /** When the first of its events expires; Infinity if none does. */
+  readonly expiresAtMs: number;
 }
 
 /** Index of a stream that cannot go on without a cold read, or undefined. */
@@ -63,10 +66,11 @@ export const buildChunk = (
   encoding: Encoding,
   maxBytes: number,
   writer: EventWriter,
+  conflation: Conflation,
 ): Chunk => {
   const sources = channel.streams.map(({ tail, filters }, stream) => {
     const { after, cold } = cursors[stream]!;
-    return cold ? coldSource(cold, tail) : tailSource(tail, filters, after, maxBytes);
+    return cold ? coldSource(cold, tail, conflation) : tailSource(tail, filters, after, maxBytes, conflation);
   });
   const { order, taken } = mergeByTime(sources);
   writer.begin(encoding);
@@ -80,12 +84,12 @@ export const buildChunk = (
   const after = sources.map(({ events, through }, stream) => {
     const cursor = cursors[stream]!;
     const count = taken[stream]!;
+    const last = events[count - 1];
     if (cursor.cold) {
-      cursor.cold.next += count;
       if (count === events.length) cursor.cold = undefined;
+      else if (last) cursor.cold.next = last.number + 1;
     }
     if (count === events.length) return Math.max(through, cursor.after);
-    const last = events[count - 1];
     return last ? last.segment.sequences[last.number]! : cursor.after;
   });
   return {
@@ -94,21 +98,47 @@ export const buildChunk = (
     events: writer.count,
     coldEvents,
     after,
+    expiresAtMs: writer.expiresAtMs,
     isAtHead: after.every(
       (sequence, stream) => !cursors[stream]!.cold && sequence >= channel.streams[stream]!.tail.head,
     ),
   };
 };
 
-const tailSource = (tail: Tail, filters: readonly string[], after: number, maxBytes: number): Source => {
-  const { events, through } = tail.read(filters, after, maxBytes);
+const tailSource = (
+  tail: Tail,
+  filters: readonly string[],
+  after: number,
+  maxBytes: number,
+  conflation: Conflation,
+): Source => {
+  const first = tail.read(filters, after, maxBytes);
+  let events = conflation.newest(first.events);
+  let { through } = first;
+  // What was left out has made room: the further one reads at once, the fewer events stand for a subject.
+  for (let reads = 1; reads < MAX_READS && through < tail.head && hasRoom(events, first.events, maxBytes); reads++) {
+    const next = tail.read(filters, through, maxBytes);
+    events = conflation.newest([...events, ...next.events]);
+    through = next.through;
+  }
   return { events, through, hasMore: through < tail.head };
 };
 
-const coldSource = (cold: ColdBuffer, tail: Tail): Source => {
+/** Pages that one chunk may be made of. A turn must end: this is about a megabyte of payloads. */
+const MAX_READS = 32;
+
+/** Where nothing was left out, a chunk is a page. */
+const hasRoom = (events: readonly EventRef[], page: readonly EventRef[], maxBytes: number): boolean => {
+  if (events === page) return false;
+  let bytes = 0;
+  for (const { segment, number } of events) bytes += segment.offsets[number + 1]! - segment.offsets[number]!;
+  return bytes < maxBytes;
+};
+
+const coldSource = (cold: ColdBuffer, tail: Tail, conflation: Conflation): Source => {
   const events: EventRef[] = [];
   for (let number = cold.next; number < cold.segment.count; number++) events.push({ segment: cold.segment, number });
-  return { events, through: cold.through, hasMore: cold.through < tail.head };
+  return { events: conflation.newest(events), through: cold.through, hasMore: cold.through < tail.head };
 };
 
 /**
@@ -147,14 +177,20 @@ const mergeByTime = (sources: readonly Source[]): { order: [stream: number, even
   }
 };
 
+export interface ChunkCacheOptions {
+  readonly maxBytes: number;
+  readonly conflation: Conflation;
+  readonly nowMs: () => number;
+}
+
 /** Recent chunks that were read from tails alone, under one byte budget; the oldest goes first. */
 export class ChunkCache {
-  readonly #maxBytes: number;
+  readonly #options: ChunkCacheOptions;
   readonly #chunks = new Map<string, Chunk>();
   #byteLength = 0;
 
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+  constructor(options: ChunkCacheOptions) {
+    this.#options = options;
   }
 
   get byteLength(): number {
@@ -169,7 +205,8 @@ export class ChunkCache {
     maxBytes: number,
     writer: EventWriter,
   ): Chunk {
-    if (cursors.some(({ cold }) => cold)) return buildChunk(channel, cursors, encoding, maxBytes, writer);
+    const { conflation } = this.#options;
+    if (cursors.some(({ cold }) => cold)) return buildChunk(channel, cursors, encoding, maxBytes, writer, conflation);
     // By ref, which is this very channel object's: one that was given up and is wanted again frames with other refs.
     let key = `${channel.streams[0]!.ref} ${encoding}`;
     for (let stream = 0; stream < cursors.length; stream++) {
@@ -177,11 +214,15 @@ export class ChunkCache {
     }
     const kept = this.#chunks.get(key);
     // One that ended at the head of its moment is void once the head has moved: it would be read in ever smaller bits.
-    if (kept && (!kept.isAtHead || isStillAtHead(channel, kept))) return kept;
-    const chunk = buildChunk(channel, cursors, encoding, maxBytes, writer);
+    if (kept && (!kept.isAtHead || isStillAtHead(channel, kept)) && !this.#hasExpired(kept)) return kept;
+    const chunk = buildChunk(channel, cursors, encoding, maxBytes, writer, conflation);
     // A channel at whose head nothing came is the usual case, and nothing to keep.
     if (chunk.events > 0) this.#keep(key, chunk);
     return chunk;
+  }
+
+  #hasExpired({ expiresAtMs }: Chunk): boolean {
+    return expiresAtMs < Number.POSITIVE_INFINITY && expiresAtMs <= this.#options.nowMs();
   }
 
   #keep(key: string, chunk: Chunk): void {
@@ -190,7 +231,7 @@ export class ChunkCache {
     this.#chunks.set(key, chunk);
     this.#byteLength += chunk.bytes.length + OVERHEAD_BYTES;
     for (const [oldest, { bytes }] of this.#chunks) {
-      if (this.#byteLength <= this.#maxBytes) return;
+      if (this.#byteLength <= this.#options.maxBytes) return;
       this.#chunks.delete(oldest);
       this.#byteLength -= bytes.length + OVERHEAD_BYTES;
     }

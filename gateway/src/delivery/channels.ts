@@ -1,12 +1,15 @@
 // Who is live on which filter, and when batches go out. A quiet channel is flushed at the end of the tick in which its
 // event arrived; a busy one at most once per flush interval, so that one write carries many events. A busy pod goes
 // through its quiet channels in bursts: writes that follow each other find their receivers' machines (and the kernel's
-// caches) awake, which takes a third off the cost of each.
+// caches) awake, which takes a third off the cost of each. Conflated events alone do not make a channel busy: they wait
+// for their own, longer interval, and leave with whatever leaves before.
 import type { ResolvedChannel } from '../access/permission.ts';
 import type { Segment } from '../log/segment.ts';
 import type { Tail } from '../log/tail.ts';
 import type { Clock, TimerHandle } from '../operations/clock.ts';
 import { BatchPool } from './batch.ts';
+import type { Conflation } from './conflation.ts';
+import type { Ephemeral } from './ephemeral.ts';
 import type { EventWriter } from './event-writer.ts';
 import { LiveChannel, type LiveSubscriber } from './live-channel.ts';
 import type { Routes } from './routes.ts';
@@ -15,6 +18,9 @@ export interface ChannelsOptions {
   readonly tails: ReadonlyMap<string, Tail>;
   readonly routes: Routes;
   readonly writer: EventWriter;
+  readonly conflation: Conflation;
+  /** Absent where the catalogue has no ephemeral type. */
+  readonly ephemeral?: Ephemeral | undefined;
   readonly clock: Clock;
   readonly flushIntervalMs: number;
   /** A batch this large is flushed at once: a backlog must go out in pieces that fit a socket's budget. */
@@ -40,6 +46,8 @@ export class Channels {
   /** Busy channels, in the order in which their interval ends. */
   #waiting: LiveChannel[] = [];
   #timer: TimerHandle | undefined;
+  /** Channels that hold conflated events and nothing else, until when. */
+  readonly #holding = new Map<LiveChannel, { readonly timer: TimerHandle; readonly dueMs: number }>();
   #nextRef = 1;
   flushCount = 0;
 
@@ -89,18 +97,22 @@ export class Channels {
     if (this.#byFilter.size === 0) return;
     const filters = this.#scratch;
     const slots = this.#options.routes.heardFiltersOf(segment.subjects[number]!, filters);
+    let everyMs = -1;
     for (let slot = 0; slot < slots; slot++) {
       const filter = filters[slot]!;
       if (filter === '') continue;
       const listeners = this.#byFilter.get(filter);
       if (listeners === undefined) continue;
-      if (Array.isArray(listeners)) for (const channel of listeners) this.#add(channel, tail, segment, number);
-      else this.#add(listeners, tail, segment, number);
+      if (everyMs < 0) everyMs = this.#everyMs(segment, number);
+      if (Array.isArray(listeners))
+        for (const channel of listeners) this.#take(channel, tail, segment, number, everyMs);
+      else this.#take(listeners, tail, segment, number, everyMs);
     }
   }
 
   flush(channel: LiveChannel): void {
     if (channel.pendingCount === 0) return;
+    if (this.#holding.size > 0) this.#stopHolding(channel);
     this.flushCount++;
     channel.flush(this.#options.writer, this.#options.clock.now(), this.#batches);
     if (channel.liveCount === 0) this.#unlisten(channel);
@@ -115,20 +127,59 @@ export class Channels {
 
   close(): void {
     this.#options.clock.clear(this.#timer);
+    for (const { timer } of this.#holding.values()) this.#options.clock.clear(timer);
+    this.#holding.clear();
+  }
+
+  #everyMs(segment: Segment, number: number): number {
+    const { conflation } = this.#options;
+    return conflation.isEmpty ? 0 : conflation.everyMs(segment.subjects[number]!);
+  }
+
+  #take(channel: LiveChannel, tail: Tail, segment: Segment, number: number, everyMs: number): void {
+    if (everyMs > 0) this.#hold(channel, tail, segment, number, everyMs);
+    else this.#add(channel, tail, segment, number);
+  }
+
+  #hold(channel: LiveChannel, tail: Tail, segment: Segment, number: number, everyMs: number): void {
+    const { clock, conflation, maxBatchBytes } = this.#options;
+    channel.hold(tail, segment, number, this.#batches, conflation);
+    if (channel.pendingBytes >= maxBatchBytes) return this.flush(channel);
+    // Nothing to send, or about to be sent together with something else.
+    if (channel.pendingCount === 0 || channel.isDirty) return;
+    const nowMs = clock.now();
+    const sinceMs = nowMs - channel.lastFlushMs;
+    // The first one after a while goes out at once, as does any after the clock was set back.
+    if (sinceMs < 0 || sinceMs >= everyMs) return this.#markDirty(channel);
+    const dueMs = channel.lastFlushMs + everyMs;
+    const holding = this.#holding.get(channel);
+    if (holding && holding.dueMs <= dueMs) return;
+    clock.clear(holding?.timer);
+    const timer = clock.setTimeout(() => this.flush(channel), dueMs - nowMs);
+    this.#holding.set(channel, { timer, dueMs });
+  }
+
+  #stopHolding(channel: LiveChannel): void {
+    const holding = this.#holding.get(channel);
+    if (!holding) return;
+    this.#options.clock.clear(holding.timer);
+    this.#holding.delete(channel);
   }
 
   #add(channel: LiveChannel, tail: Tail, segment: Segment, number: number): void {
     channel.add(tail, segment, number, this.#batches);
     if (channel.pendingBytes >= this.#options.maxBatchBytes) this.flush(channel);
-    else if (!channel.isDirty) {
-      channel.isDirty = true;
-      this.#dirty.push(channel);
-      if (this.#isTickScheduled) return;
-      this.#isTickScheduled = true;
-      if (this.#options.clock.now() - this.#lastTickMs > BURST_INTERVAL_MS) {
-        this.#options.atEndOfTick(() => this.#endTick());
-      } else this.#options.clock.setTimeout(() => this.#endTick(), BURST_INTERVAL_MS);
-    }
+    else if (!channel.isDirty) this.#markDirty(channel);
+  }
+
+  #markDirty(channel: LiveChannel): void {
+    channel.isDirty = true;
+    this.#dirty.push(channel);
+    if (this.#isTickScheduled) return;
+    this.#isTickScheduled = true;
+    if (this.#options.clock.now() - this.#lastTickMs > BURST_INTERVAL_MS) {
+      this.#options.atEndOfTick(() => this.#endTick());
+    } else this.#options.clock.setTimeout(() => this.#endTick(), BURST_INTERVAL_MS);
   }
 
   #endTick(): void {
@@ -179,6 +230,7 @@ export class Channels {
 
   #listen(channel: LiveChannel): void {
     channel.isHeard = true;
+    if (channel.ephemeral.length > 0) this.#options.ephemeral?.listen(channel);
     for (const { filters } of channel.streams) {
       for (const filter of filters) {
         this.#options.routes.listen(filter);
@@ -193,6 +245,7 @@ export class Channels {
   #unlisten(channel: LiveChannel): void {
     if (!channel.isHeard) return;
     channel.isHeard = false;
+    if (channel.ephemeral.length > 0) this.#options.ephemeral?.unlisten(channel);
     for (const { filters } of channel.streams) {
       for (const filter of filters) {
         this.#options.routes.unlisten(filter);

@@ -14,6 +14,8 @@ import { Tail, TailMemory } from '../log/tail.ts';
 import { ManualClock } from '../operations/manual-clock.fixture.ts';
 import { ChunkCache } from './catch-up.ts';
 import { Channels } from './channels.ts';
+import { Conflation } from './conflation.ts';
+import { Ephemeral } from './ephemeral.ts';
 import { EventWriter } from './event-writer.ts';
 import type { LiveSubscriber } from './live-channel.ts';
 import { PayloadGate, type PayloadGateOptions } from './payload-gate.ts';
@@ -36,12 +38,21 @@ export interface Delivery {
   readonly gate: PayloadGate;
   readonly refusals: string[];
   readonly writer: EventWriter;
+  readonly conflation: Conflation;
+  readonly ephemeral: Ephemeral;
   readonly channels: Channels;
   readonly chunks: ChunkCache;
   /** Appends to the stream's tail and publishes; the payload is `{n: sequence}` if none is given. */
-  append(stream: string, subject: string, payload?: Uint8Array, at?: { sequence?: number; timeMs?: number }): number;
+  append(stream: string, subject: string, payload?: Uint8Array, at?: AppendAt): number;
   /** What setImmediate would run. */
   endTick(): void;
+}
+
+export interface AppendAt {
+  readonly sequence?: number;
+  readonly timeMs?: number;
+  /** As the `expires` header says it. */
+  readonly expiresAtMs?: number;
 }
 
 export const FLUSH_INTERVAL_MS = 10;
@@ -58,14 +69,19 @@ export const createDelivery = (options: DeliveryOptions = {}): Delivery => {
     validate: 'off',
     onInvalid: 'pass',
     onRefused: (_, sequence, refusal) => refusals.push(`${sequence} ${refusal}`),
+    nowMs: () => clock.now(),
     ...options.gate,
   });
   const writer = new EventWriter(catalogue, gate);
+  const conflation = new Conflation(catalogue, gate);
+  const ephemeral = new Ephemeral({ gate, clock, perSecond: 100 });
   let endOfTick: (() => void)[] = [];
   const channels = new Channels({
     tails,
     routes,
     writer,
+    conflation,
+    ephemeral,
     clock,
     flushIntervalMs: FLUSH_INTERVAL_MS,
     maxBatchBytes: options.maxBatchBytes ?? 1e9,
@@ -79,12 +95,15 @@ export const createDelivery = (options: DeliveryOptions = {}): Delivery => {
     gate,
     refusals,
     writer,
+    conflation,
+    ephemeral,
     channels,
-    chunks: new ChunkCache(1024 * 1024),
+    chunks: new ChunkCache({ maxBytes: 1024 * 1024, conflation, nowMs: () => clock.now() }),
     append: (stream, subject, payload, at = {}) => {
       const tail = tails.get(stream)!;
       const sequence = at.sequence ?? tail.head + 1;
-      const segment = tail.append(sequence, at.timeMs ?? clock.now(), subject, payload ?? packValue({ n: sequence }));
+      const bytes = payload ?? packValue({ n: sequence });
+      const segment = tail.append(sequence, at.timeMs ?? clock.now(), subject, bytes, at.expiresAtMs);
       channels.publish(tail, segment, segment.count - 1);
       return sequence;
     },
@@ -122,13 +141,17 @@ export const eventsOf = (bytes: Uint8Array, encoding: Encoding = 'msgpack'): Eve
 /** A live subscriber that keeps what it got; `isFull` makes its socket refuse. */
 export class FakeSubscriber implements LiveSubscriber {
   readonly encoding: Encoding;
+  readonly user: string;
   liveIndex = -1;
   isFull = false;
   readonly batches: Event[][] = [];
   readonly behindAt: (readonly number[])[] = [];
 
-  constructor(encoding: Encoding = 'msgpack') {
+  readonly passed: DownFrame[] = [];
+
+  constructor(encoding: Encoding = 'msgpack', user = 'u-1') {
     this.encoding = encoding;
+    this.user = user;
   }
 
   get sequences(): number[] {
@@ -140,6 +163,12 @@ export class FakeSubscriber implements LiveSubscriber {
     const batch = eventsOf(bytes, this.encoding);
     if (batch.length !== events) throw new Error(`${batch.length} events were called ${events}`);
     this.batches.push(batch);
+    return true;
+  }
+
+  deliverPassing(bytes: Uint8Array): boolean {
+    if (this.isFull) return false;
+    this.passed.push(...framesOf(bytes, this.encoding));
     return true;
   }
 

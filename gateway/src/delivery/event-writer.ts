@@ -34,6 +34,7 @@ export class EventWriter {
   #length = 0;
   #count = 0;
   #ends: number[] = [];
+  #expiresAtMs = Number.POSITIVE_INFINITY;
   #encoding: Encoding = 'msgpack';
 
   constructor(catalogue: Catalogue, gate: PayloadGate) {
@@ -46,12 +47,14 @@ export class EventWriter {
     this.#length = 0;
     this.#count = 0;
     this.#ends = [];
+    this.#expiresAtMs = Number.POSITIVE_INFINITY;
   }
 
   /** Adds an event's frame; a refused event adds nothing. */
   add(ref: number, segment: Segment, number: number): void {
     const payload = this.#gate.payload(segment, number, this.#encoding);
     if (!payload) return;
+    if (segment.hasExpiries) this.#expiresAtMs = Math.min(this.#expiresAtMs, segment.expiresAtMs(number));
     const start = segment.offsets[number]!;
     const end = segment.offsets[number + 1]!;
     const length = payload === 'as_stored' ? end - start : payload.length;
@@ -77,6 +80,11 @@ export class EventWriter {
   /** Frames written since `begin`. */
   get count(): number {
     return this.#count;
+  }
+
+  /** When the first of the events written expires: from then on the bytes must not be handed out. */
+  get expiresAtMs(): number {
+    return this.#expiresAtMs;
   }
 
   /** Offsets between frames, some kilobytes apart: where the bytes may be split into messages. */

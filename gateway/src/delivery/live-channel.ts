@@ -5,6 +5,7 @@ import type { ResolvedChannel } from '../access/permission.ts';
 import type { Segment } from '../log/segment.ts';
 import type { Tail } from '../log/tail.ts';
 import type { Batch, BatchPool } from './batch.ts';
+import type { Conflation } from './conflation.ts';
 import type { EventWriter } from './event-writer.ts';
 
 /** One stream of a channel. */
@@ -18,20 +19,27 @@ export interface ChannelStream {
 /** A live subscription, as far as the batch is concerned. */
 export interface LiveSubscriber {
   readonly encoding: Encoding;
+  /** The `sub` of whose subscription it is: what a user causes in passing is not sent back to the user. */
+  readonly user: string;
   /** Index in the channel's list; kept by the channel. -1 while not live. */
   liveIndex: number;
   /** Sends the bytes, or returns false and sends nothing: the socket is over its budget. */
   deliver(bytes: Uint8Array, events: number): boolean;
+  /** Sends what only passes by; false if the socket has something else to send first. */
+  deliverPassing(bytes: Uint8Array): boolean;
   /** Not live any more: goes on from these cursors, one per stream, at its own pace. */
   fallBehind(cursors: readonly number[]): void;
 }
 
 const NOBODY: readonly LiveSubscriber[] = [];
+const NO_FILTERS: readonly string[] = [];
 
 export class LiveChannel {
   /** Without its streams: theirs are below, and a pod keeps very many of these. */
   readonly resolved: Pick<ResolvedChannel, 'channel' | 'id' | 'key' | 'first'>;
   readonly streams: readonly ChannelStream[];
+  /** Filters of what passes by; one list for all channels that have none. */
+  readonly ephemeral: readonly string[];
   /** Subscriptions in whatever phase; at zero the channel is forgotten. */
   subscriptionCount = 0;
   lastFlushMs = 0;
@@ -49,7 +57,8 @@ export class LiveChannel {
   #jsonCount = 0;
 
   constructor(resolved: ResolvedChannel, streams: readonly ChannelStream[]) {
-    const { channel, id, key, first } = resolved;
+    const { channel, id, key, first, ephemeral } = resolved;
+    this.ephemeral = ephemeral.length > 0 ? ephemeral : NO_FILTERS;
     this.resolved = { channel, id, key, first };
     this.streams = streams;
   }
@@ -89,14 +98,18 @@ export class LiveChannel {
 
   /** Takes an event into the batch; one that several filters of the channel match is taken once. */
   add(tail: Tail, segment: Segment, number: number, pool: BatchPool): void {
-    const sequence = segment.sequences[number]!;
-    if (this.#lastSequence === sequence && this.#lastTail === tail && this.#lastGeneration === tail.generation) return;
-    this.#lastTail = tail;
-    this.#lastGeneration = tail.generation;
-    this.#lastSequence = sequence;
-    const origin = this.streams.length === 1 ? 0 : this.streams.findIndex((stream) => stream.tail === tail);
+    if (this.#isTaken(tail, segment.sequences[number]!)) return;
     this.#batch ??= pool.take();
-    this.#batch.add(segment, number, origin);
+    this.#batch.add(segment, number, this.#originOf(tail));
+  }
+
+  /** The same for an event of a conflated type, which takes the place of the one before it. */
+  hold(tail: Tail, segment: Segment, number: number, pool: BatchPool, conflation: Conflation): void {
+    if (this.#isTaken(tail, segment.sequences[number]!)) return;
+    // One that nobody gets must not take the place of one that everybody should.
+    if (!conflation.isDeliverable(segment, number)) return;
+    this.#batch ??= pool.take();
+    if (this.#batch.hold(segment, number, this.#originOf(tail))) conflation.leftOutCount++;
   }
 
   /** At or below this sequence of a stream nothing is owed to a live subscriber. */
@@ -110,6 +123,7 @@ export class LiveChannel {
     this.lastFlushMs = nowMs;
     const batch = this.#batch;
     if (!batch) return;
+    batch.settle();
     let isBehind = NOBODY;
     if (this.#jsonCount < this.#live.length) isBehind = this.#send('msgpack', batch, writer, isBehind);
     if (this.#jsonCount > 0) isBehind = this.#send('json', batch, writer, isBehind);
@@ -120,6 +134,35 @@ export class LiveChannel {
       this.leave(subscriber);
       subscriber.fallBehind(cursors);
     }
+  }
+
+  /**
+   * Sends what passes by to every live subscriber but those of one user. Returns how many got it and how many had no room:
+   * nobody falls behind for it.
+   */
+  pass(encode: (encoding: Encoding) => Uint8Array, exceptUser: string | undefined): { sent: number; dropped: number } {
+    let sent = 0;
+    let dropped = 0;
+    // A socket that breaks while it is written to takes its subscriber off the list.
+    for (const subscriber of [...this.#live]) {
+      if (subscriber.liveIndex < 0 || subscriber.user === exceptUser) continue;
+      if (subscriber.deliverPassing(encode(subscriber.encoding))) sent++;
+      else dropped++;
+    }
+    return { sent, dropped };
+  }
+
+  #isTaken(tail: Tail, sequence: number): boolean {
+    if (this.#lastSequence === sequence && this.#lastTail === tail && this.#lastGeneration === tail.generation)
+      return true;
+    this.#lastTail = tail;
+    this.#lastGeneration = tail.generation;
+    this.#lastSequence = sequence;
+    return false;
+  }
+
+  #originOf(tail: Tail): number {
+    return this.streams.length === 1 ? 0 : this.streams.findIndex((stream) => stream.tail === tail);
   }
 
   /** Returns `isBehind` with those added that could not take the batch; copied on the first one, which is rare. */

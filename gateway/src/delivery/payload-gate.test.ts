@@ -42,6 +42,7 @@ const judge = (
 ): Judged => {
   const refusals: string[] = [];
   const gate = new PayloadGate(ORDERS, {
+    nowMs: () => 0,
     validate: 'all',
     onInvalid: 'drop',
     onRefused: (_, __, refusal) => refusals.push(refusal),
@@ -61,7 +62,7 @@ describe('a good payload', () => {
   });
 
   test('as JSON for a client is one line, whatever its texts hold', () => {
-    const gate = new PayloadGate(ORDERS, { validate: 'off', onInvalid: 'pass', onRefused: () => {} });
+    const gate = new PayloadGate(ORDERS, { validate: 'off', onInvalid: 'pass', onRefused: () => {}, nowMs: () => 0 });
     const odd = { a: 'line\nbreak \u2028 \u2029 "quotes" \\ \u0000 \u{1f9fe}' };
     for (const payload of [packValue(odd), text.encode(JSON.stringify(odd, undefined, 1))]) {
       const json = gate.payload(segmentOf(payload), 0, 'json') as Uint8Array;
@@ -158,6 +159,7 @@ describe('what does not fit', () => {
   test('a sample looks at one event in a hundred', () => {
     const refusals: number[] = [];
     const gate = new PayloadGate(ORDERS, {
+      nowMs: () => 0,
       validate: 'sample',
       onInvalid: 'drop',
       onRefused: (_, sequence) => refusals.push(sequence),
@@ -179,6 +181,7 @@ describe('each event is judged once', () => {
   ])('%s', (_, payload) => {
     const refusals: string[] = [];
     const gate = new PayloadGate(ORDERS, {
+      nowMs: () => 0,
       validate: 'all',
       onInvalid: 'pass',
       onRefused: (...told) => refusals.push(told[2]),

@@ -1,6 +1,7 @@
 // The one place where payloads are judged, once per event and pod, before they are first framed. Payloads come from
 // whoever may publish: an unchecked splice would let a producer forge a frame of another channel or break a whole
 // message for every subscriber. Malformed bytes never pass; events that do not fit their schema pass by configuration.
+// An event that has expired does not pass either, however often it did before.
 import {
   isShallowJson,
   MAX_DEPTH,
@@ -13,6 +14,7 @@ import {
 } from '@sluice/schemas';
 import { Compile, type Validator } from 'typebox/compile';
 import type { Segment } from '../log/segment.ts';
+import { TypeTable } from '../log/type-table.ts';
 
 export type Refusal = 'malformed' | 'not_an_object' | 'unknown_type' | 'schema';
 
@@ -23,13 +25,36 @@ export interface PayloadGateOptions {
   readonly onInvalid: 'drop' | 'pass';
   /** Told once per refused or (with `pass`) reported event. */
   readonly onRefused: (subject: string, sequence: number, refusal: Refusal, reason: string) => void;
+  /** Wall clock: what an event's expiry is compared with. */
+  readonly nowMs: () => number;
 }
 
 /** Kept in Segment.verdicts. */
 const UNCHECKED = 0;
 const MSGPACK = 1;
 const JSON_TEXT = 2;
+/** From here on nothing passes. */
 const REFUSED = 3;
+const EXPIRED = 4;
+
+/** What was found in a payload. `refusal` without `isMalformed` is a matter of configuration. */
+interface Inspected {
+  readonly verdict: number;
+  /** The msgpack form of a JSON payload. */
+  readonly packed?: Uint8Array | undefined;
+  readonly refusal?: Refusal;
+  readonly reason: string;
+  readonly isMalformed?: boolean;
+}
+
+const GOOD_MSGPACK: Inspected = { verdict: MSGPACK, reason: '' };
+
+const malformed = (refusal: Refusal, reason: string): Inspected => ({
+  verdict: REFUSED,
+  refusal,
+  reason,
+  isMalformed: true,
+});
 
 const SAMPLE_ONE_IN = 100;
 const FORM = { msgpack: 0, json: 1 } as const satisfies Record<Encoding, 0 | 1>;
@@ -40,7 +65,10 @@ export class PayloadGate {
   readonly #catalogue: Catalogue;
   readonly #options: PayloadGateOptions;
   readonly #validators = new Map<string, Validator>();
+  readonly #expiring: TypeTable<string>;
   #seen = 0;
+  /** Events that had expired when they were wanted, each once for as long as it is held. */
+  expiredCount = 0;
 
   constructor(catalogue: Catalogue, options: PayloadGateOptions) {
     this.#catalogue = catalogue;
@@ -48,6 +76,7 @@ export class PayloadGate {
     for (const family of catalogue.families.values()) {
       for (const type of family.types.values()) this.#validators.set(type.name, Compile(type.schema));
     }
+    this.#expiring = new TypeTable(catalogue, ({ expires }) => expires?.field);
   }
 
   /**
@@ -56,7 +85,7 @@ export class PayloadGate {
    */
   payload(segment: Segment, number: number, encoding: Encoding): Uint8Array | 'as_stored' | undefined {
     const verdict = segment.verdicts[number] || this.#judge(segment, number);
-    if (verdict === REFUSED) return undefined;
+    if (verdict >= REFUSED || (segment.hasExpiries && this.#isExpired(segment, number))) return undefined;
     if (verdict === MSGPACK && encoding === 'msgpack') return 'as_stored';
     const kept = segment.transcoded(number, FORM[encoding]);
     if (kept) return kept;
@@ -67,38 +96,72 @@ export class PayloadGate {
     return json;
   }
 
+  /** Whether `payload` would have one for it now. */
+  isDeliverable(segment: Segment, number: number): boolean {
+    const verdict = segment.verdicts[number] || this.#judge(segment, number);
+    return verdict < REFUSED && !(segment.hasExpiries && this.#isExpired(segment, number));
+  }
+
+  /** The value of an event that is not stored, by the rules for those that are. Undefined if it is refused. */
+  value(subject: string, payload: Uint8Array): unknown {
+    const inspected = this.#inspect(subject, payload, 0, payload.length);
+    if (inspected.refusal) {
+      this.#options.onRefused(subject, 0, inspected.refusal, inspected.reason);
+      if (inspected.isMalformed || this.#options.onInvalid === 'drop') return undefined;
+    }
+    return unpackValue(inspected.packed ?? payload);
+  }
+
+  #isExpired(segment: Segment, number: number): boolean {
+    if (segment.expiresAtMs(number) > this.#options.nowMs()) return false;
+    // For good: a clock that is set back brings nothing back.
+    segment.verdicts[number] = EXPIRED;
+    this.expiredCount++;
+    return true;
+  }
+
   #judge(segment: Segment, number: number): number {
-    const verdict = this.#inspect(segment, number);
+    const { slab, offsets } = segment;
+    const subject = segment.subjects[number]!;
+    const start = offsets[number]!;
+    const end = offsets[number + 1]!;
+    const { verdict, packed, refusal, reason, isMalformed } = this.#inspect(subject, slab, start, end);
     segment.verdicts[number] = verdict;
+    if (refusal) {
+      this.#options.onRefused(subject, segment.sequences[number]!, refusal, reason);
+      if (isMalformed || this.#options.onInvalid === 'drop') return (segment.verdicts[number] = REFUSED);
+    }
+    if (packed) segment.keepTranscoded(number, FORM.msgpack, packed);
+    const field = this.#expiring.find(subject);
+    if (field !== undefined && segment.expiresAtMs(number) === Number.POSITIVE_INFINITY) {
+      const atMs = timeIn(packed ? unpackValue(packed) : unpackValue(slab, start, end), field);
+      if (!Number.isNaN(atMs)) segment.keepExpiry(number, atMs);
+    }
     return verdict;
   }
 
-  #inspect(segment: Segment, number: number): number {
-    const { slab, offsets } = segment;
-    let bytes: Uint8Array = slab;
-    let start = offsets[number]!;
-    let end = offsets[number + 1]!;
-    const refuse = (refusal: Refusal, reason: string): typeof REFUSED => {
-      this.#options.onRefused(segment.subjects[number]!, segment.sequences[number]!, refusal, reason);
-      return REFUSED;
-    };
-    const verdict = encodingOf(slab, start, end);
-    if (verdict === UNCHECKED) return refuse('not_an_object', 'neither a msgpack map nor a JSON object');
+  #inspect(subject: string, source: Uint8Array, from: number, to: number): Inspected {
+    const verdict = encodingOf(source, from, to);
+    if (verdict === UNCHECKED) return malformed('not_an_object', 'neither a msgpack map nor a JSON object');
+    let bytes = source;
+    let start = from;
+    let end = to;
+    let packed: Uint8Array | undefined;
     if (verdict === JSON_TEXT) {
-      const parsed = packJson(segment.payload(number));
-      if (typeof parsed === 'string') return refuse('malformed', parsed);
+      const parsed = packJson(source.subarray(from, to));
+      if (typeof parsed === 'string') return malformed('malformed', parsed);
+      packed = parsed;
       bytes = parsed;
       start = 0;
       end = parsed.length;
     }
-    if (scanMsgpack(bytes, start, end) !== end) return refuse('malformed', 'not one well-formed value');
-    const fault = this.#schemaFault(segment.subjects[number]!, bytes, start, end);
-    if (fault) {
-      const refused = refuse(fault.refusal, fault.reason);
-      if (this.#options.onInvalid === 'drop') return refused;
-    }
-    if (verdict === JSON_TEXT) segment.keepTranscoded(number, FORM.msgpack, bytes);
-    return verdict;
+    if (scanMsgpack(bytes, start, end) !== end) return malformed('malformed', 'not one well-formed value');
+    const fault = this.#schemaFault(subject, bytes, start, end);
+    return fault
+      ? { verdict, packed, ...fault, isMalformed: false }
+      : packed
+        ? { verdict, packed, reason: '' }
+        : GOOD_MSGPACK;
   }
 
   #schemaFault(
@@ -118,6 +181,13 @@ export class PayloadGate {
     return { refusal: 'schema', reason: `${first?.instancePath || '/'} ${first?.message ?? 'does not fit'}` };
   }
 }
+
+/** NaN where there is no time that could be read: such an event does not expire. */
+const timeIn = (payload: unknown, field: string): number => {
+  if (typeof payload !== 'object' || payload === null || !Object.hasOwn(payload, field)) return Number.NaN;
+  const time = (payload as Readonly<Record<string, unknown>>)[field];
+  return typeof time === 'string' ? Date.parse(time) : Number.NaN;
+};
 
 /** By the first byte: a payload is an object, and no msgpack map begins like a JSON object. */
 const encodingOf = (bytes: Uint8Array, start: number, end: number): number => {

@@ -17,8 +17,11 @@ export interface StreamIdentity {
 export interface LogSink {
   /** A generation begins: everything held of the stream is void; the log is complete from firstSequence on. */
   begin(identity: StreamIdentity, firstSequence: number, cause: 'boot' | 'new_stream' | 'rolled_back'): void;
-  /** The next stored event. payload is only valid during the call (a view of the socket's chunk). */
-  append(sequence: number, timeMs: number, subject: string, payload: Uint8Array): void;
+  /**
+   * The next stored event. payload is only valid during the call (a view of the socket's chunk). expiresAtMs is what its
+   * `expires` header says, if it has one and its type expires.
+   */
+  append(sequence: number, timeMs: number, subject: string, payload: Uint8Array, expiresAtMs?: number): void;
   /** A delete marker or anything stored that is not an event: moves the head only (for grants it revokes). */
   skip(sequence: number, timeMs: number, subject: string): void;
   /** Newest event held below `sequence`, for comparing with the leader after a recreate. */

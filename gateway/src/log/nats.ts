@@ -63,6 +63,8 @@ export interface NatsLink {
   subscribe(subject: string, callback: (message: Msg) => void): Subscription;
   /** Throws nothing: a publish on a lost connection is lost, as any publish may be. */
   publish(subject: string, payload?: Uint8Array | string, reply?: string): void;
+  /** The same with headers; false where there is no connection to lose it on. */
+  publishWith(headers: Readonly<Record<string, string>>, subject: string, payload: Uint8Array): boolean;
   /** The answer's message; throws a GatewayError, at once when the connection is or gets lost. */
   request(
     subject: string,
@@ -268,6 +270,17 @@ class Link implements NatsLink {
       this.#nc.publish(subject, payload, reply === undefined ? {} : { reply });
     } catch (error) {
       this.#notice('error', `publish to ${subject}: ${String(error)}`);
+    }
+  }
+
+  publishWith(headers: Readonly<Record<string, string>>, subject: string, payload: Uint8Array): boolean {
+    if (!this.#isConnected) return false;
+    try {
+      this.#nc.publish(subject, payload, { headers: toHeaders(headers) });
+      return true;
+    } catch (error) {
+      this.#notice('error', `publish to ${subject}: ${String(error)}`);
+      return false;
     }
   }
 

@@ -12,6 +12,7 @@ const ARRAY_BYTES = 21;
 const SUBJECT_BYTES = 96;
 /** Map entry plus key text, by measurement of a full index. */
 const INDEX_ENTRY_BYTES = 140;
+const EXPIRY_BYTES = 48;
 
 /** Fills `into` with the filters that a subject belongs to, a filter always in the same slot; returns how many. */
 export type FiltersOf = (subject: string, into: string[]) => number;
@@ -29,6 +30,8 @@ export class Segment {
   /** What the payload gate found; written by the gate only. */
   readonly verdicts: Uint8Array;
   readonly #transcoded = new Map<number, Uint8Array>();
+  /** When events expire, of the few that do. */
+  #expiries: Map<number, number> | undefined;
   slab: Buffer = Buffer.allocUnsafeSlow(FIRST_SLAB_BYTES);
   count = 0;
   #transcodedBytes = 0;
@@ -52,7 +55,8 @@ export class Segment {
 
   get byteLength(): number {
     const index = this.#newest.size * INDEX_ENTRY_BYTES + this.#previous.length * this.capacity * 4;
-    return this.slab.length + this.capacity * ARRAY_BYTES + this.count * SUBJECT_BYTES + this.#transcodedBytes + index;
+    const more = this.#transcodedBytes + (this.#expiries?.size ?? 0) * EXPIRY_BYTES + index;
+    return this.slab.length + this.capacity * ARRAY_BYTES + this.count * SUBJECT_BYTES + more;
   }
 
   get firstSequence(): number {
@@ -64,7 +68,7 @@ export class Segment {
   }
 
   /** Copies the payload: the caller's view may die. The caller checks `isFull` first. */
-  append(sequence: number, timeMs: number, subject: string, payload: Uint8Array): void {
+  append(sequence: number, timeMs: number, subject: string, payload: Uint8Array, expiresAtMs?: number): void {
     const number = this.count;
     const start = this.offsets[number]!;
     const end = start + payload.length;
@@ -74,6 +78,7 @@ export class Segment {
     this.timesMs[number] = timeMs;
     this.subjects.push(subject);
     this.offsets[number + 1] = end;
+    if (expiresAtMs !== undefined) this.keepExpiry(number, expiresAtMs);
     this.count = number + 1;
   }
 
@@ -100,6 +105,20 @@ export class Segment {
   keepTranscoded(number: number, form: 0 | 1, bytes: Uint8Array): void {
     this.#transcoded.set(number * 2 + form, bytes);
     this.#transcodedBytes += bytes.length + 64;
+  }
+
+  /** False where no event is known to expire: most segments need not be asked any further. */
+  get hasExpiries(): boolean {
+    return this.#expiries !== undefined;
+  }
+
+  /** When the event expires, as far as that is known; Infinity if it does not. */
+  expiresAtMs(number: number): number {
+    return this.#expiries?.get(number) ?? Number.POSITIVE_INFINITY;
+  }
+
+  keepExpiry(number: number, atMs: number): void {
+    (this.#expiries ??= new Map()).set(number, atMs);
   }
 
   /** Number of the first event with a sequence greater than `sequence`; `count` if there is none. */

@@ -18,8 +18,8 @@ export const createStreamLog = ({ tail, channels, onGeneration }: StreamLogOptio
     tail.begin(identity.epoch, firstSequence);
     if (cause !== 'boot') onGeneration(tail, cause);
   },
-  append: (sequence, timeMs, subject, payload) => {
-    const segment = tail.append(sequence, timeMs, subject, payload);
+  append: (sequence, timeMs, subject, payload, expiresAtMs) => {
+    const segment = tail.append(sequence, timeMs, subject, payload, expiresAtMs);
     channels.publish(tail, segment, segment.count - 1);
   },
   skip: (sequence, timeMs) => tail.skip(sequence, timeMs),

@@ -69,7 +69,7 @@ export class Tail {
   }
 
   /** The event is the newest one of the segment that is returned. */
-  append(sequence: number, timeMs: number, subject: string, payload: Uint8Array): Segment {
+  append(sequence: number, timeMs: number, subject: string, payload: Uint8Array, expiresAtMs?: number): Segment {
     let segment = this.#segments.at(-1);
     if (!segment || segment.isFull) {
       segment?.seal();
@@ -77,7 +77,7 @@ export class Tail {
       this.#segments.push(segment);
       this.#memory.reclaim();
     }
-    segment.append(sequence, timeMs, subject, payload);
+    segment.append(sequence, timeMs, subject, payload, expiresAtMs);
     this.head = sequence;
     this.headTimeMs = timeMs;
     return segment;

@@ -19,6 +19,7 @@ const INTERVAL_MS = 2_000;
 
 export class Canary implements LiveSubscriber {
   readonly encoding: Encoding = 'msgpack';
+  readonly user: string;
   liveIndex = -1;
   readonly #options: CanaryOptions;
   #timer: TimerHandle | undefined;
@@ -26,6 +27,7 @@ export class Canary implements LiveSubscriber {
 
   constructor(options: CanaryOptions) {
     this.#options = options;
+    this.user = options.podId;
   }
 
   /** When a canary last came back; the start counts as one. */
@@ -50,6 +52,11 @@ export class Canary implements LiveSubscriber {
 
   deliver(): boolean {
     this.#seenMs = this.#options.clock.now();
+    return true;
+  }
+
+  /** Nothing passes by on its channel. */
+  deliverPassing(): boolean {
     return true;
   }
 

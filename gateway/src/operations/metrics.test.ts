@@ -42,6 +42,9 @@ const READINGS: Readings = {
   calls: { answered: 2 },
   requestsInFlight: 1,
   refusals: { schema: 3 },
+  conflated: 12,
+  expired: 2,
+  ephemeral: { received: 5, sent: 9 },
   auth: { accepted: 8, token_expired: 1 },
   streams: [ORDER, { ...ORDER, stream: 'PAYMENT', head: 1_300 }],
 };

@@ -50,6 +50,12 @@ export interface Readings {
   readonly calls: Counts;
   readonly requestsInFlight: number;
   readonly refusals: Counts;
+  /** Events left out because a newer one of their subject says the same; see Conflation. */
+  readonly conflated: number;
+  /** Events that were wanted after they had expired. */
+  readonly expired: number;
+  /** What became of ephemeral events: received, over_limit, too_large, refused; sent and slow count receivers. */
+  readonly ephemeral: Counts;
   readonly auth: Counts;
   readonly streams: readonly StreamReadings[];
 }
@@ -177,6 +183,25 @@ export const METRICS: readonly Definition[] = [
     'reason',
     'Payloads that failed the gate.',
     (from) => from.refusals,
+  ),
+  single(
+    'counter',
+    'sluice_events_conflated_total',
+    'Events of conflated types that a newer one stood for, once per channel or page.',
+    (from) => from.conflated,
+  ),
+  single(
+    'counter',
+    'sluice_events_expired_total',
+    'Events that were not delivered because they had expired.',
+    (from) => from.expired,
+  ),
+  counted(
+    'counter',
+    'sluice_ephemeral_total',
+    'outcome',
+    'Ephemeral events by what became of them; sent and slow count receivers.',
+    (from) => from.ephemeral,
   ),
   counted('counter', 'sluice_auth_total', 'outcome', 'Tokens verified.', (from) => from.auth),
   perStream('counter', 'sluice_events_read_total', 'Events read from the stream.', (stream) => stream.eventsRead),

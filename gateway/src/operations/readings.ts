@@ -1,6 +1,9 @@
 // Asks every part for its figures when metrics are scraped.
 import type { Users } from '../access/limits.ts';
 import type { Channels } from '../delivery/channels.ts';
+import type { Conflation } from '../delivery/conflation.ts';
+import type { Ephemeral } from '../delivery/ephemeral.ts';
+import type { PayloadGate } from '../delivery/payload-gate.ts';
 import type { Reader } from '../log/reader.ts';
 import type { Tail } from '../log/tail.ts';
 import type { SessionCounters } from '../sessions/pod.ts';
@@ -16,6 +19,9 @@ export interface ReadingSources {
   readonly channels: Channels;
   readonly counters: SessionCounters;
   readonly refusals: Readings['refusals'];
+  readonly gate: PayloadGate;
+  readonly conflation: Conflation;
+  readonly ephemeral: Ephemeral | undefined;
   readonly auth: Readings['auth'];
   readonly readers: ReadonlyMap<string, Reader>;
   readonly tails: ReadonlyMap<string, Tail>;
@@ -44,9 +50,18 @@ export const takeReadings = (from: ReadingSources): Readings => {
     flushes: from.channels.flushCount,
     ...from.counters,
     refusals: from.refusals,
+    conflated: from.conflation.leftOutCount,
+    expired: from.gate.expiredCount,
+    ephemeral: ephemeralCounts(from.ephemeral),
     auth: from.auth,
     streams: [...from.readers].map(([stream, reader]) => readStream(reader, from.tails.get(stream)!)),
   };
+};
+
+const ephemeralCounts = (ephemeral: Ephemeral | undefined): Readings['ephemeral'] => {
+  if (!ephemeral) return {};
+  const { received, overLimit, tooLarge, refused, sent, slow } = ephemeral.counts;
+  return { received, over_limit: overLimit, too_large: tooLarge, refused, sent, slow };
 };
 
 const readStream = (reader: Reader, tail: Tail): StreamReadings => {

@@ -6,6 +6,7 @@ import type { Users } from '../access/limits.ts';
 import type { Commands, RequestCounters } from '../commands/commands.ts';
 import type { Channels } from '../delivery/channels.ts';
 import type { ChunkCache } from '../delivery/catch-up.ts';
+import type { Effects } from '../delivery/effects.ts';
 import type { EventWriter } from '../delivery/event-writer.ts';
 import type { Pump } from '../delivery/pump.ts';
 import type { Cold } from '../log/cold.ts';
@@ -72,6 +73,8 @@ export interface Pod {
   readonly writer: EventWriter;
   readonly pump: Pump;
   readonly cold: Cold;
+  /** Absent where no command of the catalogue becomes an ephemeral event. */
+  readonly effects?: Effects | undefined;
   readonly authenticator: Authenticator;
   /** Absent where the catalogue has no channel that takes a grant. */
   readonly grants?: Grants;

@@ -147,6 +147,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
   closed(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
+    this.#pod.effects?.ended(this);
     this.#subscriptions.end();
     if (this.#user) {
       this.#user.queuedBytes -= this.#countedBytes;
@@ -168,6 +169,11 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
 
   sendBatch(bytes: Uint8Array): boolean {
     return (!this.#outbox.isCongested || bytes.length <= this.roomBytes) && this.#outbox.trySend(bytes);
+  }
+
+  /** What is worth nothing later gives way to everything else. */
+  sendPassing(bytes: Uint8Array): boolean {
+    return !this.#outbox.isCongested && this.#outbox.trySend(bytes);
   }
 
   requestTurn(): void {

@@ -83,6 +83,10 @@ export class Subscription implements LiveSubscriber, GrantHolder {
     return this.#session.encoding;
   }
 
+  get user(): string {
+    return this.#session.principal!.subject;
+  }
+
   get name(): string {
     return this.channel.resolved.channel;
   }
@@ -176,6 +180,10 @@ export class Subscription implements LiveSubscriber, GrantHolder {
     if (!this.#session.sendBatch(bytes)) return false;
     this.#pod.counters.delivered += events;
     return true;
+  }
+
+  deliverPassing(bytes: Uint8Array): boolean {
+    return this.#session.sendPassing(bytes);
   }
 
   /** The channel has taken this subscription off its live ones. */

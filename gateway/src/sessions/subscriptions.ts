@@ -185,6 +185,7 @@ export class Subscriptions {
     const index = this.#all.indexOf(subscription);
     if (index < 0) return;
     this.#all.splice(index, 1);
+    this.#pod.effects?.left(this.#session, subscription.name);
     this.#session.user!.subscriptions--;
     subscription.end();
     // Its pages may be what the others waited for.
