@@ -30,3 +30,22 @@ export {
   toCommandStreamConfig,
   toStreamConfig,
 } from './streams.ts';
+export {
+  type AnyService,
+  applied,
+  type Consequence,
+  type DecisionContext,
+  defineService,
+  type Effect,
+  type NewEvent,
+  type PastEvent,
+  type PastEventOf,
+  rejected,
+  type ServiceCommand,
+  type ServiceCommandOf,
+  type ServiceDefinition,
+  type Verdict,
+} from './service/definition.ts';
+export { contextOf } from './service/decision.ts';
+export { type RunningService, type ServiceFault, type ServiceOptions, startService } from './service/service.ts';
+export { SERVICES } from './services/registry.ts';

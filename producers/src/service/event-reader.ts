@@ -153,9 +153,11 @@ export class EventReader {
     };
     const request = JSON.stringify({ stream_name: stream, config, action: 'create' });
     const options = { timeout: REQUEST_TIMEOUT_MS };
-    const answer = (
-      await connection.request(`$JS.API.CONSUMER.CREATE.${stream}.${name}`, request, options)
-    ).json<{ num_pending?: number; delivered?: { consumer_seq?: number }; error?: { description?: string } }>();
+    const answer = (await connection.request(`$JS.API.CONSUMER.CREATE.${stream}.${name}`, request, options)).json<{
+      num_pending?: number;
+      delivered?: { consumer_seq?: number };
+      error?: { description?: string };
+    }>();
     if (answer.error) throw new ProducerError('unavailable', { path: stream, reason: answer.error.description ?? '' });
     this.#heardMs = clock.monotonicMs();
     this.#owed = (answer.num_pending ?? 0) + (answer.delivered?.consumer_seq ?? 0);

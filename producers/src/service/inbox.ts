@@ -43,6 +43,7 @@ export interface InboxOptions {
 
 const NS_PER_MS = 1_000_000;
 const MAX_PENDING = 512;
+const SHARED_PULL = 8;
 const PULL_MS = 2_000;
 const RETRY_MS = 500;
 const GROUP = 'copies';
@@ -101,7 +102,8 @@ export class Inbox {
     const { connection, stream, durable, isOneAtATime, signal } = this.#options;
     const consumer = await jetstream(connection).consumers.get(stream, durable);
     const messages = await consumer.consume({
-      max_messages: MAX_PENDING / 2,
+      // Those who share take a few each: what one holds the others cannot have.
+      max_messages: isOneAtATime ? MAX_PENDING / 2 : SHARED_PULL,
       expires: PULL_MS,
       ...(isOneAtATime && { group: GROUP }),
     });

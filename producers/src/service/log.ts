@@ -213,7 +213,9 @@ export class ServiceLog {
     }>();
     if (error?.err_code === NO_MESSAGE_FOUND) return undefined;
     if (!message) throw new ProducerError('unavailable', { path: stream, reason: error?.description ?? '' });
-    const lines = Buffer.from(message.hdrs ?? '', 'base64').toString('latin1').split('\r\n');
+    const lines = Buffer.from(message.hdrs ?? '', 'base64')
+      .toString('latin1')
+      .split('\r\n');
     return {
       sequence: message.seq,
       header: (name) => {

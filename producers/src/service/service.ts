@@ -220,7 +220,13 @@ class ServiceRunner implements RunningService {
       verdict = this.#decide(command, context, message.deliveries);
       if (verdict.kind === 'rejected') return undefined;
       const { events, effects = [], result } = verdict;
-      const outcome = { userId: actor.sub, command: name, commandId, timestamp, ...(result !== undefined && { result }) };
+      const outcome = {
+        userId: actor.sub,
+        command: name,
+        commandId,
+        timestamp,
+        ...(result !== undefined && { result }),
+      };
       return { events: events.map((event) => causedBy(event, commandId)), effects, outcome };
     });
     if (done === 'stored' || !verdict) return;
@@ -264,10 +270,7 @@ class ServiceRunner implements RunningService {
     await this.#storeAll(plan, (key) => causeOfEvent(this.name, stream, message.sequence, key));
   }
 
-  async #storeAll(
-    plan: () => readonly Consequence[],
-    causeOf: (key: string | undefined) => string,
-  ): Promise<void> {
+  async #storeAll(plan: () => readonly Consequence[], causeOf: (key: string | undefined) => string): Promise<void> {
     const planned = plan();
     await Promise.all(
       planned.map(async (consequence) => {
