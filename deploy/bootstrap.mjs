@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const CHECKOUT = fileURLToPath(new URL('..', import.meta.url));
-const PACKAGES = ['schemas', 'client', 'producers', 'gateway', 'deploy', 'test'];
+const PACKAGES = ['schemas', 'client', 'producers', 'gateway', 'deploy', 'test', 'examples/scooters'];
 const manifest = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8'));
 
 const TARGETS = { start: runStart, test: runTests, bench: runBench };
