@@ -1,7 +1,7 @@
 // A decision on its way into streams: its identity, and the rest of it in a header of its first event, so that whoever
 // finds the first event stored can finish what somebody else began. Pure.
 import { createHash } from 'node:crypto';
-import type { DecisionContext, Effect } from './definition.ts';
+import type { DecisionContext, Effect, GrantQuestion } from './definition.ts';
 
 /** Printable ASCII JSON. Services read it; gateways and clients never see headers. */
 export const DECISION_HEADER = 'Sluice-Decision';
@@ -85,11 +85,12 @@ const idOf = (cause: string, index: number): string => {
   return Array.from({ length: ID_LENGTH }, (_, at) => ID_ALPHABET[bytes[at]! & 31]).join('');
 };
 
-export const contextOf = (cause: string, nowMs: number): DecisionContext => {
+export const contextOf = (cause: string, nowMs: number, grants: readonly GrantQuestion[] = []): DecisionContext => {
   let count = 0;
   return {
     nowMs,
     timestamp: new Date(nowMs).toISOString(),
     id: (prefix) => `${prefix}-${idOf(cause, count++)}`,
+    isGranted: (channel, userId) => grants.some((grant) => grant.channel === channel && grant.userId === userId),
   };
 };

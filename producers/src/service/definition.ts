@@ -50,6 +50,14 @@ export interface DecisionContext {
   readonly timestamp: string;
   /** `o-4f7k...`: the n-th call within one decision is always the same id for the same cause. */
   id(prefix: string): string;
+  /** Of the grants that `asksGrants` named. */
+  isGranted(channel: string, userId: string): boolean;
+}
+
+/** Whether this user is a member of this channel: `chat:c-1`. */
+export interface GrantQuestion {
+  readonly channel: string;
+  readonly userId: string;
 }
 
 /** Done once the first event is stored, and again after a crash: must be harmless twice. */
@@ -87,6 +95,7 @@ export interface Consequence<C extends CatalogueDefinition = typeof rez> {
    * May be absent where an event has one consequence at most.
    */
   readonly key?: string;
+  /** None: the effects are all there is to it, and happen as often as the cause is handled. */
   readonly events: readonly NewEvent<C>[];
   readonly effects?: readonly Effect[];
 }
@@ -115,6 +124,8 @@ export interface ServiceDefinition<State, C extends CatalogueDefinition = typeof
   /** Changes the state in place. Each event once, in order per stream; streams among each other in no order. */
   fold(state: State, event: PastEvent<C>): void;
   decide?(state: State, command: ServiceCommand<C>, context: DecisionContext): Verdict<C>;
+  /** Grants that the decision depends on: asked of the leader before, since a member may have been revoked just now. */
+  asksGrants?(command: ServiceCommand<C>): readonly GrantQuestion[];
   /** Commands of one lane are decided one after the other. Default: the sender. */
   lane?(command: ServiceCommand<C>): string;
   /** Types that it reacts to. They are folded first where `reads` has them. */

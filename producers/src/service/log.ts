@@ -10,6 +10,7 @@ import type { Stored } from '../reply.ts';
 import { DECISION_HEADER, decodeRemainder, type PlannedEvent, type Remainder } from './decision.ts';
 import { type DecodedEvent, EventDecoder, filtersOf, subjectOf } from './event-decoder.ts';
 import { EventReader, type ReadMessage } from './event-reader.ts';
+import type { GrantQuestion } from './definition.ts';
 import { History, type Made } from './history.ts';
 
 export interface ServiceLogOptions {
@@ -35,6 +36,8 @@ interface AnyPublisher {
 const REACH_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 3_000;
 const NO_MESSAGE_FOUND = 10_037;
+const NO_STREAM_FOUND = 10_059;
+const GRANTS_BUCKET = 'grants';
 
 export class ServiceLog {
   readonly history: History = new History();
@@ -166,6 +169,17 @@ export class ServiceLog {
     return header === undefined ? undefined : decodeRemainder(header);
   }
 
+  /** Those of them that hold now. */
+  async grantsOf(questions: readonly GrantQuestion[], nowMs: number): Promise<readonly GrantQuestion[]> {
+    const answers = await Promise.all(
+      questions.map(async ({ channel, userId }) => {
+        const subject = `$KV.${GRANTS_BUCKET}.${channel.replaceAll(':', '.')}.${userId}`;
+        return isGrant(await this.#lastOn(`KV_${GRANTS_BUCKET}`, subject), nowMs);
+      }),
+    );
+    return questions.filter((_, index) => answers[index]);
+  }
+
   async close(): Promise<void> {
     for (const reader of this.#readers.values()) reader.close();
     await this.#publisher?.close();
@@ -208,16 +222,19 @@ export class ServiceLog {
     const body = JSON.stringify(question);
     const reply = await connection.request(`$JS.API.STREAM.MSG.GET.${stream}`, body, { timeout: REQUEST_TIMEOUT_MS });
     const { message, error } = reply.json<{
-      message?: { seq: number; hdrs?: string };
+      message?: { seq: number; hdrs?: string; data?: string };
       error?: { err_code?: number; description?: string };
     }>();
     if (error?.err_code === NO_MESSAGE_FOUND) return undefined;
+    // Nobody has ever been granted anything.
+    if (error?.err_code === NO_STREAM_FOUND && stream === `KV_${GRANTS_BUCKET}`) return undefined;
     if (!message) throw new ProducerError('unavailable', { path: stream, reason: error?.description ?? '' });
     const lines = Buffer.from(message.hdrs ?? '', 'base64')
       .toString('latin1')
       .split('\r\n');
     return {
       sequence: message.seq,
+      data: Buffer.from(message.data ?? '', 'base64'),
       header: (name) => {
         const line = lines.find((each) => each.toLowerCase().startsWith(`${name.toLowerCase()}:`));
         return line?.slice(name.length + 1).trim();
@@ -226,7 +243,19 @@ export class ServiceLog {
   }
 }
 
+/** Markers and deletions have no value; a value may say until when it holds. */
+const isGrant = (message: LeaderMessage | undefined, nowMs: number): boolean => {
+  if (!message || message.header('KV-Operation') !== undefined || message.data.length === 0) return false;
+  try {
+    const { expiresAt } = JSON.parse(message.data.toString()) as { readonly expiresAt?: unknown };
+    return expiresAt === undefined || Date.parse(String(expiresAt)) > nowMs;
+  } catch {
+    return false;
+  }
+};
+
 interface LeaderMessage {
   readonly sequence: number;
+  readonly data: Buffer;
   header(name: string): string | undefined;
 }

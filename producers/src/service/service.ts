@@ -212,10 +212,11 @@ class ServiceRunner implements RunningService {
       if (isKnown && (await this.#log.isStored(this.#log.family('command.applied').stream, outcomes))) return;
       await this.#log.catchUp();
     }
+    const grants = await this.#log.grantsOf(this.#definition.asksGrants?.(command) ?? [], this.#clock.wallMs());
     let verdict: Verdict | undefined;
     let timestamp = '';
     const done = await this.#decider.store(cause, () => {
-      const context = contextOf(cause, this.#clock.wallMs());
+      const context = contextOf(cause, this.#clock.wallMs(), grants);
       ({ timestamp } = context);
       verdict = this.#decide(command, context, message.deliveries);
       if (verdict.kind === 'rejected') return undefined;
@@ -274,7 +275,11 @@ class ServiceRunner implements RunningService {
     const planned = plan();
     await Promise.all(
       planned.map(async (consequence) => {
-        const { key } = consequence;
+        const { key, events, effects = [] } = consequence;
+        if (events.length === 0) {
+          for (const effect of effects) await this.#options.carryOut?.(effect);
+          return;
+        }
         let isFirst = true;
         await this.#decider.store(causeOf(key), () => {
           // Planning is for all of them: only what lost a race is planned again.

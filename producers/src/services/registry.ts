@@ -1,7 +1,21 @@
 // The services of the reference domain by name: what `cli.js service <name>` can run.
 import type { AnyService } from '../service/definition.ts';
+import { dashboardService } from './dashboard/service.ts';
+import { notificationsService } from './notifications/service.ts';
+import { leaderboardService } from './leaderboard/service.ts';
+import { activitiesService } from './activities/service.ts';
+import { feedService } from './feed/service.ts';
+import { chatService } from './chat/service.ts';
 import { promotionsService } from './promotions/service.ts';
 
 export const SERVICES: Readonly<Record<string, AnyService>> = Object.fromEntries(
-  [promotionsService].map((service: AnyService) => [service.name, service]),
+  [
+    promotionsService,
+    chatService,
+    feedService,
+    activitiesService,
+    leaderboardService,
+    notificationsService,
+    dashboardService,
+  ].map((service: AnyService) => [service.name, service]),
 );

@@ -1,4 +1,5 @@
 // Who lives in the city. The same number is always the same person.
+import type { Sender } from './act.ts';
 
 export interface Person {
   readonly name: string;
@@ -39,3 +40,36 @@ export const driver = (number: number): Driver => ({
   phone: `+91 98001 ${String(number).padStart(5, '0')}`,
   vehicle: VEHICLES[number % VEHICLES.length]!,
 });
+
+/** As many as the orders know. */
+export const CUSTOMERS = 60;
+
+const CUSTOMER_ROLE = 'customer';
+const AGENT_ROLE = 'agent';
+
+export const customerSender = (number: number): Sender => ({
+  sub: `u-${number}`,
+  role: CUSTOMER_ROLE,
+  name: nameOf(number),
+});
+
+export const agent = (number: number): Sender => ({
+  sub: `a-${number}`,
+  role: AGENT_ROLE,
+  name: nameOf(number * 5 + 1),
+});
+
+const SHOPS = [
+  'Sagar Tiffins',
+  'The Green Leaf',
+  'Biryani House',
+  'Corner Bakery',
+  'Noodle Bar',
+  'Spice Route',
+  'Juice Box',
+];
+
+export const shopName = (merchant: number): string => {
+  const round = Math.floor((merchant - 1) / SHOPS.length);
+  return `${SHOPS[(merchant - 1) % SHOPS.length]!}${round === 0 ? '' : ` ${round + 1}`}`;
+};

@@ -1,0 +1,108 @@
+// Customers follow each other, post, like, comment, and plan things together. Pure.
+import { causeOfCommand, contextOf } from '../../service/decision.ts';
+import { between, pick } from '../../random.ts';
+import type { CityCommand, StoredCommand, Theme, ThemeOptions } from './act.ts';
+import { customerSender, CUSTOMERS } from './people.ts';
+
+const POSTS = [
+  'The best dosa of the week, and still warm at the door.',
+  'Who else orders the mango lassi twice?',
+  'Rainy evening, hot soup, good book.',
+  'Trying the new place on 7th Main tonight.',
+  'Eleven minutes from click to door!',
+  'Sunday biryani is a promise.',
+];
+const COMMENTS = [
+  'Looks great!',
+  'Save some for me.',
+  'I was there yesterday!',
+  'Now I am hungry.',
+  'Which place is it?',
+];
+const PLANS = [
+  'Badminton at the park',
+  'Street food walk',
+  'Morning run',
+  'Board games',
+  'Movie night',
+  'Potluck dinner',
+];
+
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600_000;
+/** Whom each follows: the next ones round the table. */
+const FOLLOWED = 5;
+const REMEMBERED_POSTS = 12;
+const REMEMBERED_ACTIVITIES = 5;
+
+const commander =
+  ({ createId }: ThemeOptions) =>
+  <Name extends StoredCommand>(
+    atMs: number,
+    number: number,
+    command: Name,
+    data: Extract<CityCommand, { command: Name }>['data'],
+  ): Extract<CityCommand, { command: Name }> =>
+    ({ kind: 'command', atMs, command, commandId: createId(), sender: customerSender(number), data }) as Extract<
+      CityCommand,
+      { command: Name }
+    >;
+
+/** What the service will call it: ids follow from commands. A phone would read it in the answer. */
+const idOf = (prefix: string, { command, sender, commandId }: CityCommand): string =>
+  contextOf(causeOfCommand(command, sender.sub, commandId), 0).id(prefix);
+
+/** First everybody finds friends, which is no news to a city that was here before; then they talk. */
+export function* posts(options: ThemeOptions): Theme {
+  const { startMs, random, pace } = options;
+  const command = commander(options);
+  const someone = (): number => 1 + Math.floor(random() * CUSTOMERS);
+  let atMs = startMs;
+  for (let number = 1; number <= CUSTOMERS; number++) {
+    for (let step = 1; step <= FOLLOWED; step++) {
+      // Follows meet nobody twice: steps grow, and the city is larger than their sum.
+      const followed = customerSender(((number + step * step - 1) % CUSTOMERS) + 1).sub;
+      atMs += (0.02 * SECOND_MS) / pace;
+      yield command(atMs, number, 'feed.follow_user', { userId: followed });
+    }
+  }
+  const recent: string[] = [];
+  for (;;) {
+    atMs += (between(random, 1, 4) * SECOND_MS) / pace;
+    const dice = random();
+    if (recent.length === 0 || dice < 0.25) {
+      const posted = command(atMs, someone(), 'feed.create_post', { content: pick(random, POSTS) });
+      recent.push(idOf('post', posted));
+      if (recent.length > REMEMBERED_POSTS) recent.shift();
+      yield posted;
+      continue;
+    }
+    const postId = pick(random, recent);
+    yield dice < 0.8
+      ? command(atMs, someone(), 'feed.like_post', { postId })
+      : command(atMs, someone(), 'feed.comment_post', { postId, comment: pick(random, COMMENTS) });
+  }
+}
+
+export function* activities(options: ThemeOptions): Theme {
+  const { startMs, random, pace } = options;
+  const command = commander(options);
+  const someone = (): number => 1 + Math.floor(random() * CUSTOMERS);
+  const recent: string[] = [];
+  let atMs = startMs;
+  for (;;) {
+    atMs += (between(random, 2, 6) * SECOND_MS) / pace;
+    const dice = random();
+    if (recent.length === 0 || dice < 0.08) {
+      const startsAt = new Date(Math.round(atMs + between(random, 2, 48) * HOUR_MS)).toISOString();
+      const planned = command(atMs, someone(), 'activity.create', { title: pick(random, PLANS), startsAt });
+      recent.push(idOf('activity', planned));
+      if (recent.length > REMEMBERED_ACTIVITIES) recent.shift();
+      yield planned;
+      continue;
+    }
+    const data = { activityId: pick(random, recent) };
+    const name = dice < 0.5 ? 'join' : dice < 0.65 ? 'leave' : dice < 0.9 ? 'like' : 'unlike';
+    yield command(atMs, someone(), `activity.${name}`, data);
+  }
+}
