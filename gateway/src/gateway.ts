@@ -25,6 +25,7 @@ import { createReader, type Reader } from './log/reader.ts';
 import { createStreamLog } from './log/stream-log.ts';
 import { checkStreams } from './log/streams.ts';
 import { Tail, TailMemory } from './log/tail.ts';
+import { TypeTable } from './log/type-table.ts';
 import { Canary } from './operations/canary.ts';
 import { delay, type Clock } from './operations/clock.ts';
 import { evaluateReadiness, NOT_STARTED, type Readiness } from './operations/health.ts';
@@ -131,6 +132,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       maxBytes: config.coldReadMaxBytes,
       random,
       filtersOf: routes.filtersOf,
+      mayExpire: expiringSubjects(catalogue),
     });
     stopCold = () => cold.close();
     const effects = createEffects(nats.requests);
@@ -250,6 +252,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       clock,
       startMs: config.tailSeconds * 1_000,
       maxBackfillBytes: config.tailMaxBytes / tails.size,
+      mayExpire: expiringSubjects(catalogue, tail.stream),
       onDoubt: (stream, cause) => log.warn({ stream, cause }, 'reading again'),
     });
     readers.set(tail.stream, reader);
@@ -338,6 +341,14 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     onFault,
   });
   return { start, stop };
+};
+
+/** Whether a subject's events expire; undefined where none does. */
+const expiringSubjects = (catalogue: Catalogue, stream?: string): ((subject: string) => boolean) | undefined => {
+  const table = new TypeTable(catalogue, ({ expires }, family) =>
+    expires && (stream === undefined || family.stream === stream) ? true : undefined,
+  );
+  return table.isEmpty ? undefined : (subject) => table.find(subject) === true;
 };
 
 const hasEphemeral = ({ families }: Catalogue): boolean =>

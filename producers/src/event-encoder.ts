@@ -16,6 +16,10 @@ export interface EncodedEvent {
   readonly stream: string;
   readonly subject: string;
   readonly bytes: Uint8Array;
+  /** Is not stored: it goes to `eph.` and the subject. */
+  readonly isEphemeral: boolean;
+  /** When it is nobody's business any more; absent if that never comes. */
+  readonly expiresAtMs?: number;
 }
 
 interface KnownType {
@@ -23,6 +27,9 @@ interface KnownType {
   /** The last token of the subject. */
   readonly token: string;
   readonly validator: Validator;
+  readonly isEphemeral: boolean;
+  /** The field that says when the event expires. */
+  readonly expiryField: string | undefined;
 }
 
 export class EventEncoder {
@@ -36,8 +43,15 @@ export class EventEncoder {
       throw new ProducerError('invalid_option', { path: 'catalogue', reason: catalogue.error.join('; ') });
     }
     for (const family of catalogue.value.families.values()) {
-      for (const [token, { name, schema }] of family.types) {
-        this.#types.set(name, { family, token, validator: Compile(schema) });
+      for (const [token, { name, schema, kind, expires }] of family.types) {
+        const validator = Compile(schema);
+        this.#types.set(name, {
+          family,
+          token,
+          validator,
+          isEphemeral: kind === 'ephemeral',
+          expiryField: expires?.field,
+        });
       }
     }
     this.#toBytes = encoding === 'msgpack' ? packValue : toJsonBytes;
@@ -51,7 +65,14 @@ export class EventEncoder {
     if (!known.validator.Check(payload)) throw schemaFault(type, known.validator, payload);
     const fault = findUnfitValue(payload, 'payload', 1);
     if (fault) throw new ProducerError('invalid_payload', { type, ...fault });
-    return { stream: known.family.stream, subject, bytes: this.#toBytes(payload) };
+    const { isEphemeral, expiryField } = known;
+    return {
+      stream: known.family.stream,
+      subject,
+      bytes: this.#toBytes(payload),
+      isEphemeral,
+      ...(expiryField !== undefined && expiryOf(type, payload, expiryField)),
+    };
   }
 }
 
@@ -73,6 +94,15 @@ const schemaFault = (type: string, validator: Validator, payload: unknown): Prod
     path: `payload${first?.instancePath ?? ''}`,
     reason: first?.message ?? 'does not fit its schema',
   });
+};
+
+/** An event without the field does not expire; one whose field is no time would, to the producer's surprise, not either. */
+const expiryOf = (type: string, payload: unknown, field: string): Pick<EncodedEvent, 'expiresAtMs'> | undefined => {
+  const time = (payload as Readonly<Record<string, unknown>>)[field];
+  if (time === undefined) return undefined;
+  const expiresAtMs = typeof time === 'string' ? Date.parse(time) : Number.NaN;
+  if (!Number.isNaN(expiresAtMs)) return { expiresAtMs };
+  throw new ProducerError('invalid_payload', { type, path: `payload/${field}`, reason: 'is no time (ISO 8601)' });
 };
 
 interface Fault {

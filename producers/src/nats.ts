@@ -134,6 +134,11 @@ export class Wire {
     this.#stopSweep ??= this.#options.clock.after(this.#options.ackTimeoutMs / 4, () => this.#sweep());
   }
 
+  /** Whoever listens now gets it, at most once; nothing comes back. */
+  tell(subject: string, bytes: Uint8Array): void {
+    if (this.isUp) this.#connection.publish(subject, bytes);
+  }
+
   send(subject: string, bytes: Uint8Array, header: MsgHdrs | undefined): Promise<Reply> {
     return new Promise((resolve) => this.post(subject, bytes, header, resolve));
   }

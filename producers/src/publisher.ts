@@ -60,6 +60,8 @@ export interface Publisher<C extends CatalogueDefinition> {
     payload: EventsOf<C>[T],
     options?: PublishOptions & { readonly expectedSequence?: never },
   ): Promise<Stored>;
+  /** An ephemeral event: whoever listens now gets it, at most once. Throws a `ProducerError` for one that does not fit. */
+  emit<T extends keyof EventsOf<C> & string>(type: T, keys: KeysOf<C, T>, payload: EventsOf<C>[T]): void;
   /** What is under way, for metrics and tests. */
   readonly inFlight: { readonly count: number; readonly bytes: number; readonly waiting: number };
   onConnection(listener: (change: ConnectionChange) => void): () => void;
@@ -71,6 +73,11 @@ const DEFAULT_LIMITS: InFlightLimits = { maxInFlight: 1_000, maxInFlightBytes: 8
 const ACK_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 const MAX_ID_LENGTH = 256;
+/** Above the subjects of what no stream keeps. */
+const EPHEMERAL = 'eph';
+const TTL_HEADER = 'Nats-TTL';
+/** The stream does not take a lifetime per message: an operator made it, or an older version of us. */
+const TTL_DISABLED = 10_166;
 // Printable ASCII: a message id travels as a header value.
 const MESSAGE_ID = /^[\x21-\x7e]+$/;
 
@@ -107,6 +114,8 @@ class JetStreamPublisher {
   readonly #random: Random;
   readonly #createId: () => string;
   readonly #stop = new AbortController();
+  /** Streams that refused a lifetime: gateways judge by the `expires` header, the events just stay longer. */
+  readonly #keepingStreams = new Set<string>();
   #isClosing = false;
 
   constructor(encoder: EventEncoder, wire: Wire, disconnect: () => Promise<void>, settings: PublisherSettings) {
@@ -137,8 +146,11 @@ class JetStreamPublisher {
     options: PublishOptions = {},
   ): Promise<Stored | Conflict> {
     const event = this.#encoder.encode(type, keys, payload);
+    if (event.isEphemeral) {
+      throw new ProducerError('invalid_option', { type, path: 'type', reason: 'is ephemeral: emit it' });
+    }
     const { id = this.#createId(), expectedSequence, expectedSubject = event.subject } = options;
-    const headers = { ...options.headers, ...headersOf(type, id, options) };
+    const headers = { ...options.headers, ...headersOf(type, id, options), ...this.#lifetimeOf(event) };
     const delivery = { ...event, type, id, expectedSequence, expectedSubject, headers };
     const bytes = sizeOf(delivery);
     if (bytes > this.#wire.maxPayloadBytes) {
@@ -155,6 +167,14 @@ class JetStreamPublisher {
     }
   }
 
+  emit(type: string, keys: Readonly<Record<string, string>>, payload: unknown): void {
+    const { subject, bytes, isEphemeral } = this.#encoder.encode(type, keys, payload);
+    if (!isEphemeral)
+      throw new ProducerError('invalid_option', { type, path: 'type', reason: 'is stored: publish it' });
+    if (this.#isClosing) throw new ProducerError('closed', { type });
+    this.#wire.tell(`${EPHEMERAL}.${subject}`, bytes);
+  }
+
   async close(timeoutMs: number = CLOSE_TIMEOUT_MS): Promise<void> {
     this.#isClosing = true;
     const overdue = new AbortController();
@@ -165,9 +185,20 @@ class JetStreamPublisher {
     await this.#disconnect();
   }
 
+  /** For gateways the exact time; for the server a lifetime in whole seconds, which must not end before. */
+  #lifetimeOf({ expiresAtMs, stream }: EncodedEvent): Record<string, string> {
+    if (expiresAtMs === undefined) return {};
+    const seconds = Math.max(1, Math.ceil((expiresAtMs - this.#clock.wallMs()) / 1_000));
+    return {
+      expires: String(Math.max(0, expiresAtMs)),
+      ...(!this.#keepingStreams.has(stream) && { [TTL_HEADER]: `${seconds}s` }),
+    };
+  }
+
   /** The same message, id and all, until there is a verdict or the time is used up. */
   async #deliver(delivery: Delivery): Promise<Stored | Conflict> {
-    const { subject, bytes, headers, type } = delivery;
+    const { subject, bytes, stream, type } = delivery;
+    let { headers } = delivery;
     const startedMs = this.#clock.monotonicMs();
     let isUncertain = false;
     for (let attempt = 1; ; attempt++) {
@@ -175,6 +206,12 @@ class JetStreamPublisher {
       await this.#whenUp(startedMs + this.#retry.giveUpAfterMs);
       if (this.#stop.signal.aborted) throw new ProducerError('closed', { type });
       const reply = await this.#wire.send(subject, bytes, messageHeaders(headers));
+      if (reply.kind === 'refused' && reply.apiCode === TTL_DISABLED && TTL_HEADER in headers) {
+        this.#keepingStreams.add(stream);
+        const { [TTL_HEADER]: _, ...others } = headers;
+        headers = others;
+        continue;
+      }
       const verdict = judge(reply);
       switch (verdict.kind) {
         case 'stored':

@@ -49,6 +49,8 @@ export const toStreamConfig = (stream: CatalogueStream, options: StreamOptions =
   // Not above the age: the server refuses that.
   duplicate_window: Math.min(DUPLICATE_WINDOW_MS, stream.maxAgeMs) * NS_PER_MS,
   allow_direct: true,
+  // Servers before 2.11 do not know it and keep such events until they are too old.
+  ...(stream.isExpiring && { allow_msg_ttl: true }),
   num_replicas: options.replicas ?? 1,
 });
 

@@ -7,6 +7,8 @@ export interface StoredEvent {
   /** Owned by the receiver's page: a view of a buffer that nothing else writes to. */
   readonly payload: Uint8Array;
   readonly isMarker: boolean;
+  /** What its `expires` header says, if its type expires. */
+  readonly expiresAtMs?: number | undefined;
 }
 
 /** What cold needs of the in-memory tail. */

@@ -61,6 +61,8 @@ export interface ColdOptions {
    * yields.
    */
   readonly filtersOf?: FiltersOf;
+  /** Whether events of a subject expire: only their headers are looked at. */
+  readonly mayExpire?: ((subject: string) => boolean) | undefined;
   /** Reads of one stream that may wait for their turn. */
   readonly maxWaiting?: number;
   /** For spreading retries; 0 <= value < 1. */
@@ -120,7 +122,7 @@ class ColdReads implements Cold {
     const link = options.nats.requests;
     this.#clock = options.clock;
     this.#random = options.random ?? Math.random;
-    this.#direct = new DirectGet(link, options.clock);
+    this.#direct = new DirectGet(link, options.clock, options.mayExpire);
     this.#retention = new Retention(link);
     this.#ranges = new RangeReader(this.#direct, link);
     this.#snapshots = new Snapshots(this.#direct, link, this.#retention);

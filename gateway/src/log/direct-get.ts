@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts';
 import type { Clock, TimerHandle } from '../operations/clock.ts';
 import type { StoredEvent } from './cold-contract.ts';
 import { API } from './jetstream-api.ts';
-import { headerBytes, headerText, isDeleteMarker, numberHeader, statusOf } from './message-bytes.ts';
+import { expiresHeader, headerBytes, headerText, isDeleteMarker, numberHeader, statusOf } from './message-bytes.ts';
 import type { MessageLike } from './message-bytes.ts';
 import type { NatsLink } from './nats.ts';
 import { StoredHeader } from './stored-header.ts';
@@ -67,6 +67,7 @@ const IDLE_TIMEOUT_MS = 5_000;
 export class DirectGet {
   readonly #link: NatsLink;
   readonly #clock: Clock;
+  readonly #mayExpire: ((subject: string) => boolean) | undefined;
   readonly #inbox: string;
   readonly #subscription: { unsubscribe(): void };
   readonly #waiting = new Map<string, Waiting>();
@@ -74,9 +75,10 @@ export class DirectGet {
   readonly #stopListening: () => void;
   #counter = 0;
 
-  constructor(link: NatsLink, clock: Clock) {
+  constructor(link: NatsLink, clock: Clock, mayExpire?: (subject: string) => boolean) {
     this.#link = link;
     this.#clock = clock;
+    this.#mayExpire = mayExpire;
     this.#inbox = link.newInbox();
     this.#subscription = link.subscribe(`${this.#inbox}.*`, (message) => this.#receive(message));
     this.#stopListening = link.onConnectionChange((isConnected) => {
@@ -88,6 +90,10 @@ export class DirectGet {
     this.#stopListening();
     this.#subscription.unsubscribe();
     this.#failAll(new GatewayError('nats_closed', 'cold reads are closed'));
+  }
+
+  mayExpire(subject: string): boolean {
+    return this.#mayExpire?.(subject) === true;
   }
 
   /** Whether the server we are connected to knows batches; another server of a mixed cluster may still not. */
@@ -179,7 +185,7 @@ export class DirectGet {
       return;
     }
     const { sequence, timeMs, subject } = header;
-    const event: StoredEvent = { sequence, timeMs, subject, payload, isMarker };
+    const event: StoredEvent = { sequence, timeMs, subject, payload, isMarker, ...this.#expiry(subject, block) };
     if (!waiting.isBatch || header.pending < 0) {
       waiting.resolve({ kind: 'single', event });
       return;
@@ -191,6 +197,11 @@ export class DirectGet {
       return;
     }
     waiting.events.push(event);
+  }
+
+  #expiry(subject: string, block: Uint8Array): Pick<StoredEvent, 'expiresAtMs'> | undefined {
+    if (!this.mayExpire(subject)) return undefined;
+    return { expiresAtMs: expiresHeader(Buffer.from(block.buffer, block.byteOffset, block.length).toString('latin1')) };
   }
 
   #end(waiting: Waiting, status: number, block: string): void {

@@ -74,6 +74,14 @@ export function numberHeader(block: string, name: string): number | undefined {
   return Number(text);
 }
 
+/**
+ * When an event expires (ms since 1970), as its producer says beside the payload. Looked for only where the type expires:
+ * headers of other events are never touched.
+ */
+export function expiresHeader(block: string): number | undefined {
+  return numberHeader(block, 'expires');
+}
+
 /** A stored message that says "this subject is gone": by expiry, delete or purge. Only looked at when there is no payload. */
 export function isDeleteMarker(block: string): boolean {
   if (block === '') return false;

@@ -6,6 +6,7 @@ import { DeliverySubject } from './delivery-subject.ts';
 import { createPushConsumer } from './jetstream-api.ts';
 import type { ConsumerReading } from './jetstream-api.ts';
 import {
+  expiresHeader,
   headerText,
   isDeleteMarker,
   lastHeader,
@@ -30,7 +31,13 @@ export interface Delivery {
 
 export interface PushConsumerEvents {
   /** A delivery with a contiguous consumer sequence. `delivery` is reused: read it, do not keep it. */
-  deliver(delivery: Delivery, subject: string, payload: Uint8Array, isMarker: boolean): void;
+  deliver(
+    delivery: Delivery,
+    subject: string,
+    payload: Uint8Array,
+    isMarker: boolean,
+    expiresAtMs: number | undefined,
+  ): void;
   /** Deliveries are missing: nothing more is delivered from this consumer. */
   broken(cause: 'gap' | 'heartbeat_ahead'): void;
 }
@@ -40,6 +47,8 @@ export interface PushConsumerOptions {
   readonly stream: string;
   readonly from: { readonly sequence: number } | { readonly timeMs: number };
   readonly events: PushConsumerEvents;
+  /** Absent where no type of the stream expires. */
+  readonly mayExpire?: ((subject: string) => boolean) | undefined;
 }
 
 export class PushConsumer {
@@ -113,7 +122,10 @@ export class PushConsumer {
     this.#consumerSequence = delivery.consumerSequence;
     const payload = message.data;
     const isMarker = payload.length === 0 && isDeleteMarker(headerText(message));
-    this.#options.events.deliver(delivery, subjectText(message), payload, isMarker);
+    const subject = subjectText(message);
+    const { mayExpire, events } = this.#options;
+    const expiresAtMs = mayExpire?.(subject) === true ? expiresHeader(headerText(message)) : undefined;
+    events.deliver(delivery, subject, payload, isMarker, expiresAtMs);
   }
 
   #receiveStatus(message: MessageLike, reply: Uint8Array | undefined): void {

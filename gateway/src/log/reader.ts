@@ -28,6 +28,8 @@ export interface ReaderOptions {
   /** How far back a generation begins, unless that is more than maxBackfillBytes. */
   readonly startMs: number;
   readonly maxBackfillBytes: number;
+  /** Whether events of a subject expire: only their headers are looked at. Absent where none of the stream does. */
+  readonly mayExpire?: ((subject: string) => boolean) | undefined;
   /** For the log; must not throw. */
   readonly onDoubt?: (stream: string, cause: DoubtCause) => void;
 }
@@ -160,19 +162,31 @@ class OrderedReader implements Reader {
 
   // --- deliveries: the hot path ------------------------------------------------------------------------------------
 
-  #deliver(delivery: Delivery, subject: string, payload: Uint8Array, isMarker: boolean): void {
+  #deliver(
+    delivery: Delivery,
+    subject: string,
+    payload: Uint8Array,
+    isMarker: boolean,
+    expiresAtMs: number | undefined,
+  ): void {
     const { sequence, timeMs } = delivery;
     if (this.#unproven !== undefined && !this.#prove(sequence, timeMs)) return;
     if (this.#unbegun !== undefined && !this.#begin(sequence)) return;
     // Between the anchor and the head: taken by an earlier incarnation.
-    if (sequence > this.#head.sequence && !this.#take(sequence, timeMs, subject, payload, isMarker)) return;
+    if (sequence > this.#head.sequence && !this.#take(delivery, subject, payload, isMarker, expiresAtMs)) return;
     if (this.#state === 'starting' && (delivery.pending === 0 || sequence >= this.#readyAt)) this.#caughtUp();
   }
 
-  #take(sequence: number, timeMs: number, subject: string, payload: Uint8Array, isMarker: boolean): boolean {
+  #take(
+    { sequence, timeMs }: Delivery,
+    subject: string,
+    payload: Uint8Array,
+    isMarker: boolean,
+    expiresAtMs: number | undefined,
+  ): boolean {
     try {
       if (isMarker) this.#options.sink.skip(sequence, timeMs, subject);
-      else this.#options.sink.append(sequence, timeMs, subject, payload);
+      else this.#options.sink.append(sequence, timeMs, subject, payload, expiresAtMs);
     } catch {
       this.#doubt('sink_failed');
       return false;
@@ -337,9 +351,10 @@ class OrderedReader implements Reader {
       link: live,
       stream,
       from,
+      mayExpire: this.#options.mayExpire,
       events: {
-        deliver: (delivery, subject, payload, isMarker) => {
-          if (this.#consumer === consumer) this.#deliver(delivery, subject, payload, isMarker);
+        deliver: (delivery, subject, payload, isMarker, expiresAtMs) => {
+          if (this.#consumer === consumer) this.#deliver(delivery, subject, payload, isMarker, expiresAtMs);
         },
         broken: (cause) => {
           if (this.#consumer === consumer) this.#doubt(cause);

@@ -3,7 +3,7 @@
 import type { StatesRequest, StatesResult, StoredEvent } from './cold-contract.ts';
 import type { DirectGet } from './direct-get.ts';
 import { askApi, asObject, readFromLeader } from './jetstream-api.ts';
-import { isDeleteMarker } from './message-bytes.ts';
+import { expiresHeader, isDeleteMarker } from './message-bytes.ts';
 import type { NatsLink } from './nats.ts';
 import type { Retention } from './retention.ts';
 
@@ -87,7 +87,8 @@ export class Snapshots {
         if (message === undefined || message.sequence > lastSequence) continue;
         const { sequence, timeMs, payload, headers } = message;
         if (payload.length === 0 && isDeleteMarker(headers)) continue;
-        events.push({ sequence, timeMs, subject: message.subject, payload, isMarker: false });
+        const expiresAtMs = this.#direct.mayExpire(subject) ? expiresHeader(headers) : undefined;
+        events.push({ sequence, timeMs, subject: message.subject, payload, isMarker: false, expiresAtMs });
       }
     };
     await Promise.all(Array.from({ length: LEADER_READS }, readNext));

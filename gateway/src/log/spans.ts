@@ -207,9 +207,9 @@ export class SpanReader {
         max_bytes: BATCH_BYTES,
       });
       if (answer.kind !== 'batch' || answer.events.length === 0) return 'stale';
-      for (const { sequence, timeMs, subject, payload, isMarker } of answer.events) {
+      for (const { sequence, timeMs, subject, payload, isMarker, expiresAtMs } of answer.events) {
         if (sequence > end) break;
-        if (!isMarker) segment.append(sequence, timeMs, subject, payload);
+        if (!isMarker) segment.append(sequence, timeMs, subject, payload, expiresAtMs);
       }
       // A replica's store is a beginning of the log: what it returned is complete through its last event.
       through = Math.min(end, answer.events.at(-1)!.sequence);
@@ -304,10 +304,16 @@ function eventsOf({ finds, bytes, count }: Rider): StoredEvent[] {
         subject: segment.subjects[number]!,
         payload: copy.subarray(start, at),
         isMarker: false,
+        ...(segment.hasExpiries && { expiresAtMs: expiryOf(segment, number) }),
       });
     }
   }
   return events;
+}
+
+function expiryOf(segment: Segment, number: number): number | undefined {
+  const atMs = segment.expiresAtMs(number);
+  return Number.isFinite(atMs) ? atMs : undefined;
 }
 
 function chunkOf({ chunks }: Lift, sequence: number): Chunk | undefined {

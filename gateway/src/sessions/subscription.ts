@@ -471,7 +471,9 @@ export class Subscription implements LiveSubscriber, GrantHolder {
 
 const toSegment = (events: readonly StoredEvent[]): Segment => {
   const segment = new Segment(events.length);
-  for (const { sequence, timeMs, subject, payload } of events) segment.append(sequence, timeMs, subject, payload);
+  for (const { sequence, timeMs, subject, payload, expiresAtMs } of events) {
+    segment.append(sequence, timeMs, subject, payload, expiresAtMs);
+  }
   segment.seal();
   return segment;
 };

@@ -75,8 +75,9 @@ export const propertiesOf = (schema: TSchema): Readonly<Record<string, unknown>>
 };
 
 export const compileStreams = (families: readonly FamilyDefinition[], faults: string[]): CatalogueStream[] => {
-  const streams = new Map<string, StreamDefinition & { subjects: string[] }>();
-  for (const { name, stream, subject } of families) {
+  const streams = new Map<string, StreamDefinition & { subjects: string[]; isExpiring?: true }>();
+  for (const { name, stream, subject, types } of families) {
+    const isExpiring = Object.values(types).some(({ kind, expires }) => expires && kind !== 'ephemeral');
     const known = streams.get(stream.name);
     const pattern = `${subject.split('.')[0]}.>`;
     if (!known) {
@@ -86,8 +87,9 @@ export const compileStreams = (families: readonly FamilyDefinition[], faults: st
       if (!(stream.maxAgeMs > 0)) faults.push(`family ${name}: stream ${stream.name} would keep events for no time`);
       if (stream.maxBytes !== undefined && !(stream.maxBytes > 0))
         faults.push(`family ${name}: stream ${stream.name} would have room for nothing`);
-      streams.set(stream.name, { ...stream, subjects: [pattern] });
+      streams.set(stream.name, { ...stream, subjects: [pattern], ...(isExpiring && { isExpiring }) });
     } else {
+      if (isExpiring) known.isExpiring = true;
       if (known.maxAgeMs !== stream.maxAgeMs || known.maxBytes !== stream.maxBytes)
         faults.push(`family ${name}: stream ${stream.name} is defined in two ways`);
       if (known.subjects.some((other) => doFiltersOverlap(other, pattern))) continue;

@@ -42,6 +42,8 @@ export interface Channel {
 
 export interface CatalogueStream extends StreamDefinition {
   readonly subjects: readonly string[];
+  /** Some of its types expire: the stream takes a lifetime per message. Absent otherwise. */
+  readonly isExpiring?: true;
 }
 
 export interface Catalogue {
