@@ -25,6 +25,7 @@ export * from './catalogue/command-subject.ts';
 export { hasPresence, PRESENCE_BUCKET, PRESENCE_MAX_AGE_MS, type PresenceTransitions } from './catalogue/presence.ts';
 export { CANARY_ROLE, withCanary } from './catalogue/canary.ts';
 export * from './catalogue/subject-encoding.ts';
+export * from './catalogue/legacy.ts';
 export * from './rez/catalogue.ts';
 export { orders } from './rez/orders.ts';
 export { ORDER_STATUSES } from './rez/order-statuses.ts';

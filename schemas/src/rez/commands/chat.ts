@@ -1,6 +1,7 @@
 // What members of a chat do.
 import { Type } from 'typebox';
 import { command } from '../../catalogue/define.ts';
+import { messageAsText, typingStarts } from '../chat-legacy.ts';
 import { HttpsUrl, ObjectId, textField } from './fields.ts';
 
 const MAX_ATTACHMENTS = 10;
@@ -10,6 +11,7 @@ const sendMessage = command({
   name: 'chat.send_message',
   roles: 'any',
   offline: 'commutative',
+  aliases: [{ name: 'chat:send_message' }, { name: 'message:send', ...messageAsText }],
   schema: Type.Object({
     chatId: ObjectId,
     message: textField(4_000),
@@ -30,6 +32,7 @@ const read = command({
   name: 'chat.read',
   roles: 'any',
   offline: 'commutative',
+  aliases: [{ name: 'chat:read' }],
   schema: Type.Object({
     chatId: ObjectId,
     messageIds: Type.Array(ObjectId, { minItems: 1, maxItems: MAX_READ_AT_ONCE }),
@@ -40,6 +43,7 @@ const typing = command({
   name: 'chat.typing',
   roles: 'any',
   offline: 'never_queued',
+  aliases: [{ name: 'chat:typing' }, { name: 'typing:start', ...typingStarts }],
   schema: Type.Object({ chatId: ObjectId, isTyping: Type.Boolean() }),
   effect: {
     type: 'chat.typing',
