@@ -17,6 +17,14 @@ export {
 } from './sources/load.ts';
 export { type LoadType, monotonicNowMs } from './sources/load/load-event.ts';
 export { carryOutPlans, planStreams, type StreamOutcome } from './provisioning.ts';
+export {
+  createGrants,
+  type GrantOptions,
+  GRANTS_BUCKET,
+  type Grants,
+  type GrantsOptions,
+  toGrantBucketConfig,
+} from './grants.ts';
 export type { Stored } from './reply.ts';
 export { DEFAULT_RETRY, type RetryPolicy } from './retry.ts';
 export type { FieldPlan, FieldVerdict, PlanOptions, StreamPlan } from './stream-plan.ts';

@@ -10,6 +10,7 @@ import {
 } from '@nats-io/jetstream';
 import { COMMAND_STREAM, type Catalogue, type CatalogueStream } from '@sluice/schemas';
 import { ProducerError } from './errors.ts';
+import { toGrantBucketConfig } from './grants.ts';
 
 export interface StreamOptions {
   readonly replicas?: number;
@@ -17,10 +18,12 @@ export interface StreamOptions {
   readonly maxBytes?: number;
   /** Name of the stream that keeps commands; the gateways must be told the same one. */
   readonly commandStream?: string;
+  /** Name of the bucket that keeps grants; likewise. */
+  readonly grantsBucket?: string;
 }
 
 /** A catalogue, or some of its streams. */
-export type StreamSource = readonly CatalogueStream[] | Pick<Catalogue, 'streams' | 'commands'>;
+export type StreamSource = readonly CatalogueStream[] | Pick<Catalogue, 'streams' | 'commands' | 'channels'>;
 
 export interface StreamDifference {
   readonly field: string;
@@ -73,13 +76,16 @@ export const toCommandStreamConfig = (options: StreamOptions = {}): Wanted => ({
   num_replicas: options.replicas ?? 1,
 });
 
-/** Every stream that a catalogue needs, the one of its commands too. */
+/** Every stream that a catalogue needs, those of its commands and grants too. */
 export const streamConfigsOf = (source: StreamSource, options: StreamOptions = {}): readonly Wanted[] => {
-  const { streams, commands } = 'streams' in source ? source : { streams: source, commands: undefined };
+  if (!('streams' in source)) return source.map((stream) => toStreamConfig(stream, options));
+  const { streams, commands, channels } = source;
   const configs = streams.map((stream) => toStreamConfig(stream, options));
   // A command that only becomes an ephemeral event is stored nowhere.
-  const isStored = [...(commands?.values() ?? [])].some(({ effect }) => effect === undefined);
-  return isStored ? [...configs, toCommandStreamConfig(options)] : configs;
+  if ([...commands.values()].some(({ effect }) => effect === undefined)) configs.push(toCommandStreamConfig(options));
+  const isGranted = [...channels.values()].some(({ definition }) => definition.access.some((each) => each.isGranted));
+  if (isGranted) configs.push(toGrantBucketConfig(options));
+  return configs;
 };
 
 /** Creates what is missing, leaves the rest and says how it differs. Throws `refused` with the server's reason. */
