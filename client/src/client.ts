@@ -8,8 +8,11 @@ import {
   type ErrorFrame,
   type UpFrame,
 } from '@sluice/schemas';
+import { Calls, type CallOptions } from './calls.ts';
+import { Commands, type Acknowledgement, type SendOptions } from './commands.ts';
+import type { Client, ClientEvents } from './contract.ts';
 import { ClientError } from './errors.ts';
-import { Emitter, type EventTypes, type Listener } from './events.ts';
+import { Emitter, type Listener } from './events.ts';
 import { toMessage } from './message.ts';
 import type { ReadyOptions } from './options.ts';
 import {
@@ -28,36 +31,7 @@ import type { SubscribeOptions, Subscription } from './subscription.ts';
 import { Subscriptions, type DeliveryCounts } from './subscriptions.ts';
 import { TokenSource } from './token.ts';
 import type { TransportLink } from './transports/transport.ts';
-
-export interface ClientEvents {
-  state: ConnectionState;
-  /** What no subscription's own `error` listener took. Without any listener, what listeners throw ends up uncaught. */
-  error: ClientError;
-}
-
-export interface Client<Events extends EventTypes = Record<string, unknown>> {
-  readonly state: ConnectionState;
-  /** The verified `sub` of the token, once welcomed. */
-  readonly subject: string | undefined;
-  readonly counts: Readonly<DeliveryCounts>;
-  /** Starts connecting, also again after `failed`; does nothing while it is under way. */
-  connect(): void;
-  /** Resolves once connected; rejects with a ClientError when the state becomes `failed` or the client is closed. */
-  connected(): Promise<void>;
-  /** Disconnects. Subscriptions and positions are kept for another `connect`. */
-  close(): void;
-  /** Connects now: after `failed`, or instead of waiting for the next attempt. */
-  retry(): void;
-  /** What the device says about its network: no attempts while it is offline, one at once when it is back. */
-  networkChanged(isOnline: boolean): void;
-  /** The application came to the foreground: reconnects at once if the connection did not survive. */
-  foreground(): void;
-  /** Works at any time. Throws `already_subscribed`, `too_many_subscriptions`, `invalid_position`. */
-  subscribe(channel: string, options?: SubscribeOptions): Subscription<Events>;
-  /** The subscription that `subscribe` returned, until it ends. */
-  subscription(channel: string): Subscription<Events> | undefined;
-  on<Name extends keyof ClientEvents>(name: Name, listener: Listener<ClientEvents[Name]>): () => void;
-}
+import { whenConnected } from './when-connected.ts';
 
 /** Subscribes travel with the hello up to here; before it knows the token a gateway takes few and small messages. */
 const MAX_GREETING_BYTES = 16_384;
@@ -71,6 +45,8 @@ export class SluiceClient implements Client {
   readonly #policy: ConnectionPolicy;
   readonly #emitter = new Emitter((cause, name) => this.#listenerThrew(cause, name));
   readonly #subscriptions: Subscriptions;
+  readonly #commands: Commands;
+  readonly #calls: Calls;
   readonly #tokens: TokenSource;
   readonly #timers = new Map<Timer, () => void>();
   readonly #inputs: Input[] = [];
@@ -94,16 +70,28 @@ export class SluiceClient implements Client {
       stableAfterMs: options.stableAfterMs,
       canRefresh: this.#tokens.canRefresh,
     };
+    const { clock, random, encoding } = options;
+    const context = {
+      clock,
+      random,
+      isReady: () => this.#connection.phase.kind === 'connected' && this.#link !== undefined,
+      send: (frame: UpFrame) => this.#send(frame),
+      nextRequestId: () => this.#nextRequestId(),
+    };
     this.#subscriptions = new Subscriptions({
-      clock: options.clock,
-      random: options.random,
+      ...context,
       positions: options.positions,
       maxSubscriptions: options.maxSubscriptions,
-      isReady: () => this.#connection.phase.kind === 'connected',
-      send: (frame) => this.#send(frame),
-      nextRequestId: () => this.#nextRequestId(),
       report: (error) => this.#report(error),
     });
+    this.#commands = new Commands({
+      ...context,
+      scheduleMs: options.backoffScheduleMs,
+      rules: options.commands,
+      newId: options.newCommandId,
+      measure: (frame) => encodeFrame(frame, encoding).length,
+    });
+    this.#calls = new Calls(context);
   }
 
   get state(): ConnectionState {
@@ -123,22 +111,12 @@ export class SluiceClient implements Client {
   }
 
   connected(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (state: ConnectionState): boolean => {
-        if (state.kind === 'connected') resolve();
-        else if (state.kind === 'failed') reject(new ClientError(state.code));
-        else return false;
-        return true;
-      };
-      if (settle(this.state)) return;
-      const stop = this.on('state', (state) => {
-        if (state.kind === 'disconnected') reject(new ClientError('connection_closed'));
-        if (settle(state) || state.kind === 'disconnected') stop();
-      });
-    });
+    return whenConnected(this);
   }
 
   close(): void {
+    this.#commands.close();
+    this.#calls.close();
     this.#input({ kind: 'close' });
     this.#subscriptions.save();
   }
@@ -161,6 +139,14 @@ export class SluiceClient implements Client {
 
   subscription(channel: string): Subscription | undefined {
     return this.#subscriptions.get(channel);
+  }
+
+  send(name: string, data: unknown, options: SendOptions = {}): Promise<Acknowledgement> {
+    return this.#commands.send(name, data, options);
+  }
+
+  call<Answer>(name: string, data: unknown, options: CallOptions = {}): Promise<Answer> {
+    return this.#calls.call(name, data, options) as Promise<Answer>;
   }
 
   on<Name extends keyof ClientEvents>(name: Name, listener: Listener<ClientEvents[Name]>): () => void {
@@ -298,6 +284,8 @@ export class SluiceClient implements Client {
     this.#link = undefined;
     if (!link) return;
     this.#subscriptions.disconnected();
+    this.#commands.disconnected();
+    this.#calls.disconnected();
     link.close(closeCode);
   }
 
@@ -333,9 +321,11 @@ export class SluiceClient implements Client {
         this.#tokens.expiresIn(frame.expiresInMs);
         this.#input({ kind: 'welcome', pingIntervalMs: frame.pingIntervalMs, expiresInMs: frame.expiresInMs });
         if (this.#connection.phase.kind === 'connected') this.#sendRequests();
+        this.#commands.welcomed(frame.subject, frame.limits.maxFrameBytes);
         return true;
       case 'ok':
         if (frame.id === this.#authId) this.#input({ kind: 'auth_accepted' });
+        else this.#commands.acknowledged(frame);
         return true;
       case 'token_expiring':
         this.#input({ kind: 'token_expiring' });
@@ -350,8 +340,10 @@ export class SluiceClient implements Client {
       case 'reset':
       case 'unsubscribed':
         return this.#subscriptions.receive(frame);
-      case 'ephemeral':
       case 'result':
+        this.#calls.answered(frame);
+        return true;
+      case 'ephemeral':
       case 'presence':
         return true;
     }
@@ -362,6 +354,7 @@ export class SluiceClient implements Client {
       this.#input({ kind: 'auth_refused', code: frame.code });
       return true;
     }
+    if (this.#commands.refused(frame) || this.#calls.refused(frame)) return true;
     if (frame.id !== undefined || frame.channel !== undefined) return this.#subscriptions.receive(frame);
     // About the connection. Most are followed by a close, whose policy then decides; what the state machine mends by
     // itself, an expired token, is not worth an application's attention.

@@ -1,5 +1,5 @@
 // The one error of this package. Applications tell errors apart by `code`, never by the text.
-import { ERRORS, isRetryable, type ErrorCode } from '@sluice/schemas';
+import { ERRORS, isRetryable, type ErrorCode, type ErrorFrame } from '@sluice/schemas';
 
 /** What goes wrong on this side of the wire. */
 export const CLIENT_ERRORS = {
@@ -9,6 +9,10 @@ export const CLIENT_ERRORS = {
   send_overflow: 'The connection does not take what is sent: it was dropped.',
   listener_threw: 'A listener threw; the client goes on.',
   position_store_failed: 'The position store threw; positions are kept in memory.',
+  not_connected: 'There is no connection, and this is not kept until there is one.',
+  connection_lost: 'The connection was lost before an answer came.',
+  queue_full: 'As much as is kept or waited for is under way already.',
+  command_expired: 'The command could not be sent for 24 hours.',
   invalid_url: 'The address is not a WebSocket or HTTP address.',
 } as const;
 
@@ -21,6 +25,7 @@ export interface ClientErrorDetails {
   readonly cause?: unknown;
   /** Whether the client itself tries again. Default: what the table of codes says. */
   readonly isRetryable?: boolean;
+  readonly refusal?: ErrorFrame['refusal'];
 }
 
 export class ClientError extends Error {
@@ -28,12 +33,19 @@ export class ClientError extends Error {
   readonly code: ClientErrorCode;
   readonly channel: string | undefined;
   readonly isRetryable: boolean;
+  /** With `refused`: the service's own code and reason. */
+  readonly refusal: ErrorFrame['refusal'];
 
   constructor(code: ClientErrorCode, details: ClientErrorDetails = {}) {
     super(details.message ?? helpOf(code), 'cause' in details ? { cause: details.cause } : undefined);
     this.code = code;
     this.channel = details.channel;
     this.isRetryable = details.isRetryable ?? isRetryable(code);
+    this.refusal = details.refusal;
+  }
+
+  static of({ code, message, refusal }: ErrorFrame): ClientError {
+    return new ClientError(code, { message, ...(refusal && { refusal }) });
   }
 }
 

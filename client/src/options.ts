@@ -2,8 +2,10 @@
 import type { Encoding } from '@sluice/schemas';
 import { BACKOFF_SCHEDULE_MS } from './backoff.ts';
 import { systemClock, type Clock } from './clock.ts';
+import type { CommandRule } from './commands.ts';
 import { ClientError } from './errors.ts';
 import { createMemoryPositions, type PositionStore } from './positions.ts';
+import { randomId } from './random-id.ts';
 import type { Transport } from './transports/transport.ts';
 
 export interface ClientOptions {
@@ -24,6 +26,10 @@ export interface ClientOptions {
   readonly stableAfterMs?: number;
   /** Default: 1,000. The gateway has a limit of its own. */
   readonly maxSubscriptions?: number;
+  /** The catalogue's commands: which of them are never kept for later. */
+  readonly commands?: readonly CommandRule[];
+  /** Ids of commands that are sent without one; each must be another one, on every device. */
+  readonly newCommandId?: () => string;
   /** Name and version of the application, for the gateway's logs. */
   readonly agent?: string;
   readonly transport?: Transport;
@@ -44,6 +50,8 @@ export const toReadyOptions = (options: ClientOptions, transport: () => Transpor
   attemptTimeoutMs: 15_000,
   stableAfterMs: 5_000,
   maxSubscriptions: 1_000,
+  commands: [],
+  newCommandId: randomId,
   agent: 'sluice-js',
   clock: systemClock,
   random: Math.random,

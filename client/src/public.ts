@@ -1,6 +1,8 @@
 // What both doors export, apart from the two functions that need a transport.
 export type { EncodedPosition, FirstEvents } from '@sluice/schemas';
-export type { Client, ClientEvents } from './client.ts';
+export type { CallOptions } from './calls.ts';
+export type { Acknowledgement, CommandRule, SendOptions } from './commands.ts';
+export type { CallTypes, Client, ClientEvents, CommandTypes } from './contract.ts';
 export type { Clock } from './clock.ts';
 export { CLIENT_ERRORS, ClientError, type ClientErrorCode } from './errors.ts';
 export type { AnyEvent, ChannelEvent, EventTypes, Listener, ResetNotice, SubscriptionLifecycle } from './events.ts';

@@ -1,0 +1,253 @@
+// Commands on their way: kept, and sent again with the same id after every interruption, until the gateway has stored
+// them (I6). Knows frames and time; not the connection.
+import { isRetryable, type ErrorFrame, type OkReply, type OfflineRule, type UpFrame } from '@sluice/schemas';
+import { backoffMs } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import { ClientError } from './errors.ts';
+
+export interface SendOptions {
+  /** The application's own name for what it does; a random one by default. Of two with one name the first counts. */
+  readonly commandId?: string;
+  /** False: now or never. By default what the catalogue says, where the client was given its commands. */
+  readonly queue?: boolean;
+}
+
+export interface Acknowledgement {
+  /** Of the command in its stream; 0 for one that is stored nowhere. */
+  readonly sequence: number;
+  /** It had been stored before: an earlier acknowledgement was lost. */
+  readonly isDuplicate: boolean;
+}
+
+/** What a catalogue says about a command that concerns the client. */
+export interface CommandRule {
+  readonly name: string;
+  readonly offline: OfflineRule;
+}
+
+export interface CommandsContext {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly scheduleMs: readonly number[];
+  readonly rules: readonly CommandRule[];
+  readonly newId: () => string;
+  isReady(): boolean;
+  nextRequestId(): number;
+  /** Bytes on the wire. Throws for what has no form there. */
+  measure(frame: UpFrame): number;
+  send(frame: UpFrame): boolean;
+}
+
+interface Pending {
+  readonly name: string;
+  readonly commandId: string;
+  readonly data: Record<string, unknown>;
+  readonly bytes: number;
+  readonly isQueued: boolean;
+  readonly expiresAtMs: number;
+  readonly promise: Promise<Acknowledgement>;
+  readonly resolve: (acknowledgement: Acknowledgement) => void;
+  readonly reject: (error: ClientError) => void;
+  /** Of the request that is under way on this connection. */
+  requestId: number | undefined;
+}
+
+const MAX_KEPT = 100;
+const KEEP_MS = 24 * 3_600_000;
+/** What a gateway takes of one connection at once, with room to spare; the rest follows as it is acknowledged. */
+const MAX_IN_FLIGHT = 32;
+const MAX_IN_FLIGHT_BYTES = 262_144;
+/** Until the gateway has told its own. */
+const DEFAULT_MAX_FRAME_BYTES = 1_000_000;
+
+export class Commands {
+  readonly #context: CommandsContext;
+  readonly #neverQueued: ReadonlySet<string>;
+  /** In the order of `send`, by name and id. */
+  readonly #pending = new Map<string, Pending>();
+  readonly #byRequest = new Map<number, Pending>();
+  #bytesInFlight = 0;
+  #maxFrameBytes = DEFAULT_MAX_FRAME_BYTES;
+  #subject: string | undefined;
+  /** Refusals in a row; the gateway has asked for a pause after the last one. */
+  #refusals = 0;
+  #stopPause: (() => void) | undefined;
+  #stopExpiry: (() => void) | undefined;
+
+  constructor(context: CommandsContext) {
+    this.#context = context;
+    this.#neverQueued = new Set(
+      context.rules.filter(({ offline }) => offline === 'never_queued').map(({ name }) => name),
+    );
+  }
+
+  send(name: string, data: unknown, options: SendOptions): Promise<Acknowledgement> {
+    const { clock, newId } = this.#context;
+    const commandId = options.commandId ?? newId();
+    const key = keyOf({ name, commandId });
+    const known = this.#pending.get(key);
+    if (known) return known.promise;
+    const isQueued = options.queue ?? !this.#neverQueued.has(name);
+    if (!isQueued && !this.#context.isReady()) return refuse('not_connected');
+    if (this.#pending.size >= MAX_KEPT) return refuse('queue_full');
+    const record = data as Record<string, unknown>;
+    let bytes: number;
+    try {
+      bytes = this.#context.measure({ kind: 'command', id: 0xffff_ffff, commandId, name, data: record });
+    } catch (cause) {
+      return refuse('invalid_command', cause);
+    }
+    // Sent, it would cost the connection.
+    if (bytes > this.#maxFrameBytes) return refuse('frame_too_large');
+    let settle: Pick<Pending, 'resolve' | 'reject'> | undefined;
+    const promise = new Promise<Acknowledgement>((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+    // Whoever sends and does not ask what became of it shall not be ended by the answer.
+    promise.catch(() => {});
+    const expiresAtMs = clock.now() + KEEP_MS;
+    this.#pending.set(key, {
+      ...{ name, commandId, data: record, bytes, isQueued, expiresAtMs, promise },
+      ...settle!,
+      requestId: undefined,
+    });
+    this.#awaitExpiry();
+    this.#flow();
+    return promise;
+  }
+
+  /** A connection is ready. Commands of another user are dropped: they are not this one's to send. */
+  welcomed(subject: string, maxFrameBytes: number): void {
+    if (this.#subject !== undefined && this.#subject !== subject) this.#rejectAll('subject_mismatch');
+    this.#subject = subject;
+    this.#maxFrameBytes = maxFrameBytes;
+    this.#goOn();
+  }
+
+  acknowledged({ id, sequence = 0, isDuplicate = false }: OkReply): void {
+    const pending = this.#land(id);
+    if (!pending) return;
+    this.#refusals = 0;
+    this.#forget(pending);
+    pending.resolve({ sequence, isDuplicate });
+    this.#flow();
+  }
+
+  /** False if the error is about something else. */
+  refused(frame: ErrorFrame): boolean {
+    const pending = frame.id === undefined ? undefined : this.#land(frame.id);
+    if (!pending) return false;
+    if (pending.isQueued && isRetryable(frame.code)) this.#pause(frame.retryAfterMs);
+    else {
+      this.#forget(pending);
+      pending.reject(ClientError.of(frame));
+      this.#flow();
+    }
+    return true;
+  }
+
+  disconnected(): void {
+    this.#stopPause?.();
+    this.#stopPause = undefined;
+    this.#refusals = 0;
+    for (const pending of [...this.#byRequest.values()]) {
+      this.#land(pending.requestId!);
+      if (pending.isQueued) continue;
+      this.#forget(pending);
+      pending.reject(new ClientError('connection_lost'));
+    }
+  }
+
+  close(): void {
+    this.disconnected();
+    this.#rejectAll('connection_closed');
+  }
+
+  /** Sends what may be under way now, oldest first. */
+  #flow(): void {
+    if (this.#stopPause) return;
+    for (const pending of [...this.#pending.values()]) {
+      if (!this.#context.isReady()) return;
+      if (pending.requestId !== undefined) continue;
+      const isFull = this.#byRequest.size >= MAX_IN_FLIGHT || this.#bytesInFlight + pending.bytes > MAX_IN_FLIGHT_BYTES;
+      if (isFull && this.#byRequest.size > 0) return;
+      const { name, commandId, data } = pending;
+      const id = this.#context.nextRequestId();
+      pending.requestId = id;
+      this.#byRequest.set(id, pending);
+      this.#bytesInFlight += pending.bytes;
+      // Sending may drop the connection, which lands what is in flight.
+      if (!this.#context.send({ kind: 'command', id, commandId, name, data })) this.#land(id);
+    }
+  }
+
+  /** What one is refused for holds for the others too: all wait. */
+  #pause(retryAfterMs: number | undefined): void {
+    this.#refusals++;
+    this.#stopPause?.();
+    const { clock, random, scheduleMs } = this.#context;
+    const waitMs = backoffMs(this.#refusals, random(), { scheduleMs, retryAfterMs });
+    this.#stopPause = clock.after(waitMs, () => this.#goOn());
+  }
+
+  #goOn(): void {
+    this.#stopPause?.();
+    this.#stopPause = undefined;
+    this.#expire();
+    this.#flow();
+  }
+
+  /** The request is over, whatever became of it. */
+  #land(id: number): Pending | undefined {
+    const pending = this.#byRequest.get(id);
+    if (!pending) return undefined;
+    this.#byRequest.delete(id);
+    this.#bytesInFlight -= pending.bytes;
+    pending.requestId = undefined;
+    return pending;
+  }
+
+  #forget(pending: Pending): void {
+    if (pending.requestId !== undefined) this.#land(pending.requestId);
+    this.#pending.delete(keyOf(pending));
+    if (this.#pending.size > 0) return;
+    this.#stopExpiry?.();
+    this.#stopExpiry = undefined;
+  }
+
+  /** All are kept equally long: the oldest is the next. */
+  #awaitExpiry(): void {
+    const [oldest] = this.#pending.values();
+    if (!oldest || this.#stopExpiry) return;
+    const { clock } = this.#context;
+    this.#stopExpiry = clock.after(oldest.expiresAtMs - clock.now(), () => {
+      this.#stopExpiry = undefined;
+      this.#expire();
+    });
+  }
+
+  #expire(): void {
+    const nowMs = this.#context.clock.now();
+    for (const pending of [...this.#pending.values()]) {
+      if (pending.expiresAtMs > nowMs) break;
+      this.#forget(pending);
+      pending.reject(new ClientError('command_expired'));
+    }
+    this.#awaitExpiry();
+  }
+
+  #rejectAll(code: string): void {
+    for (const pending of [...this.#pending.values()]) {
+      this.#forget(pending);
+      pending.reject(new ClientError(code));
+    }
+  }
+}
+
+const keyOf = ({ name, commandId }: Pick<Pending, 'name' | 'commandId'>): string => `${name} ${commandId}`;
+
+const refuse = (code: string, ...cause: readonly unknown[]): Promise<never> => {
+  const refused = Promise.reject(new ClientError(code, cause.length > 0 ? { cause: cause[0] } : {}));
+  refused.catch(() => {});
+  return refused;
+};

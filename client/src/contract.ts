@@ -1,0 +1,68 @@
+// What applications program against: the client's interface, typed by a catalogue. Types only.
+import type { CallOptions } from './calls.ts';
+import type { Acknowledgement, SendOptions } from './commands.ts';
+import type { ClientError } from './errors.ts';
+import type { EventTypes, Listener } from './events.ts';
+import type { ConnectionState } from './state.ts';
+import type { SubscribeOptions, Subscription } from './subscription.ts';
+import type { DeliveryCounts } from './subscriptions.ts';
+
+export interface ClientEvents {
+  state: ConnectionState;
+  /** What no subscription's own `error` listener took. Without any listener, what listeners throw ends up uncaught. */
+  error: ClientError;
+}
+
+/** Command names to their data: `CommandsOf<typeof catalogue>`. */
+export type CommandTypes = object;
+type AnyCommands = Record<string, Readonly<Record<string, unknown>>>;
+
+/** Call names to what is asked and answered: `CallsOf<typeof catalogue>`. */
+export type CallTypes = object;
+type AnyCalls = Record<string, { readonly request: Readonly<Record<string, unknown>>; readonly answer: unknown }>;
+type RequestOf<Call> = Call extends { readonly request: infer Request } ? Request : never;
+type AnswerOf<Call> = Call extends { readonly answer: infer Answer } ? Answer : never;
+
+export interface Client<
+  Events extends EventTypes = Record<string, unknown>,
+  Commands extends CommandTypes = AnyCommands,
+  Calls extends CallTypes = AnyCalls,
+> {
+  readonly state: ConnectionState;
+  /** The verified `sub` of the token, once welcomed. */
+  readonly subject: string | undefined;
+  readonly counts: Readonly<DeliveryCounts>;
+  /** Starts connecting, also again after `failed`; does nothing while it is under way. */
+  connect(): void;
+  /** Resolves once connected; rejects with a ClientError when the state becomes `failed` or the client is closed. */
+  connected(): Promise<void>;
+  /** Disconnects. Subscriptions and positions are kept for another `connect`; commands and calls are dropped. */
+  close(): void;
+  /** Connects now: after `failed`, or instead of waiting for the next attempt. */
+  retry(): void;
+  /** What the device says about its network: no attempts while it is offline, one at once when it is back. */
+  networkChanged(isOnline: boolean): void;
+  /** The application came to the foreground: reconnects at once if the connection did not survive. */
+  foreground(): void;
+  /** Works at any time. Throws `already_subscribed`, `too_many_subscriptions`, `invalid_position`. */
+  subscribe(channel: string, options?: SubscribeOptions): Subscription<Events>;
+  /** The subscription that `subscribe` returned, until it ends. */
+  subscription(channel: string): Subscription<Events> | undefined;
+  /**
+   * Resolves once the command is stored; whether a service accepts it comes as an event with the command's id. Until
+   * then it is kept and sent again, with the same id, after every interruption: it is applied once. At most 100 are kept,
+   * for 24 hours; `close` and another user's token drop them. Rejects with a ClientError.
+   */
+  send<Name extends keyof Commands & string>(
+    name: Name,
+    data: Commands[Name],
+    options?: SendOptions,
+  ): Promise<Acknowledgement>;
+  /** Asks a service once. Rejects with a ClientError: `refused`, with the service's own code, `no_answer`, ... */
+  call<Name extends keyof Calls & string>(
+    name: Name,
+    data: RequestOf<Calls[Name]>,
+    options?: CallOptions,
+  ): Promise<AnswerOf<Calls[Name]>>;
+  on<Name extends keyof ClientEvents>(name: Name, listener: Listener<ClientEvents[Name]>): () => void;
+}
