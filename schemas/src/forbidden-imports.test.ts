@@ -14,7 +14,7 @@ const sources = Object.entries(
     import: 'default',
     eager: true,
   }),
-).filter(([path]) => !path.endsWith('.test.ts'));
+).filter(([path]) => !path.endsWith('.test.ts') && !path.endsWith('.fixture.ts'));
 
 const withoutComments = (source: string): string => source.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
 
