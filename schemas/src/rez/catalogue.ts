@@ -13,6 +13,7 @@ import { cartCommands } from './commands/cart.ts';
 import { chatCommands } from './commands/chat.ts';
 import { notificationCommands, orderCommands, promotionCommands } from './commands/orders.ts';
 import { activityCommands, feedCommands } from './commands/social.ts';
+import { walletCommands } from './commands/wallet.ts';
 import { dashboard } from './dashboard.ts';
 import { delivery } from './delivery.ts';
 import { feed } from './feed.ts';
@@ -54,6 +55,7 @@ export const rez = catalogue({
     ...activityCommands,
     ...orderCommands,
     ...promotionCommands,
+    ...walletCommands,
     ...notificationCommands,
   ],
   calls: [leaderboardRank],

@@ -17,6 +17,8 @@ const place = command({
     /** `delivery`, `pickup`, ... */
     type: Type.Optional(textField(64)),
     note: Type.Optional(textField(1_000)),
+    /** Where to, if it is to be brought. */
+    destination: Type.Optional(Location),
   }),
 });
 
