@@ -1,6 +1,6 @@
 // A service's view of the streams: reads what it folds, publishes what it decides, asks leaders where the memory of what
 // was read is not enough. Each question has one answer for all copies.
-import type { CatalogueDefinition, Family } from '@sluice/schemas';
+import { type CatalogueDefinition, type Family, parseSubjectToken } from '@sluice/schemas';
 import type { Clock } from '../clock.ts';
 import { ProducerError } from '../errors.ts';
 import { type EncodedEvent, EventEncoder } from '../event-encoder.ts';
@@ -9,6 +9,7 @@ import { createPublisher, type Conflict, type PublishOptions } from '../publishe
 import type { Stored } from '../reply.ts';
 import { DECISION_HEADER, decodeRemainder, type PlannedEvent, type Remainder } from './decision.ts';
 import { type DecodedEvent, EventDecoder, filtersOf, subjectOf } from './event-decoder.ts';
+import { grantKey, GRANTS_BUCKET } from '../grants.ts';
 import { EventReader, type ReadMessage } from './event-reader.ts';
 import type { GrantQuestion } from './definition.ts';
 import { History, type Made } from './history.ts';
@@ -37,7 +38,6 @@ const REACH_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 3_000;
 const NO_MESSAGE_FOUND = 10_037;
 const NO_STREAM_FOUND = 10_059;
-const GRANTS_BUCKET = 'grants';
 
 export class ServiceLog {
   readonly history: History = new History();
@@ -173,7 +173,9 @@ export class ServiceLog {
   async grantsOf(questions: readonly GrantQuestion[], nowMs: number): Promise<readonly GrantQuestion[]> {
     const answers = await Promise.all(
       questions.map(async ({ channel, userId }) => {
-        const subject = `$KV.${GRANTS_BUCKET}.${channel.replaceAll(':', '.')}.${userId}`;
+        // What is no token is nobody's channel.
+        if (!channel.split(':').every((token) => parseSubjectToken(token).ok)) return false;
+        const subject = `$KV.${GRANTS_BUCKET}.${grantKey(channel, userId)}`;
         return isGrant(await this.#lastOn(`KV_${GRANTS_BUCKET}`, subject), nowMs);
       }),
     );

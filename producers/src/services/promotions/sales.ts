@@ -8,6 +8,8 @@ import {
   type Verdict,
 } from '../../service/definition.ts';
 import type { DecisionContext } from '../../service/definition.ts';
+import { nameOfActor } from '../actor-name.ts';
+import { orderNumberOf } from '../order-number.ts';
 
 interface SaleProduct {
   remaining: number;
@@ -34,7 +36,6 @@ export const noSales = (): Sales => ({ sales: new Map(), products: new Map() });
 
 /** The key that stands for the sale itself. */
 const SALE = 'sale';
-const DEFAULT_NAME = 'Customer';
 
 const saleOf = (state: Sales, saleId: string): Sale => {
   let sale = state.sales.get(saleId);
@@ -118,7 +119,7 @@ const toOrder = (
       orderNumber: orderNumberOf(orderId),
       merchantId: storeId,
       userId: actor.sub,
-      customer: { name: typeof actor['name'] === 'string' ? actor['name'] : DEFAULT_NAME, phone: '' },
+      customer: { name: nameOfActor(actor), phone: '' },
       items: quantity,
       total: Math.round(unitPrice * quantity * 100) / 100,
       type: 'flash_sale',
@@ -127,8 +128,3 @@ const toOrder = (
     },
   };
 };
-
-const NUMBER_LENGTH = 6;
-
-/** What people read out to each other. */
-export const orderNumberOf = (orderId: string): string => `R-${orderId.slice(-NUMBER_LENGTH).toUpperCase()}`;

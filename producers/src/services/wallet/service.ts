@@ -1,0 +1,20 @@
+// Keeps everybody's coins.
+import { rez } from '@sluice/schemas';
+import { defineService, type ServiceDefinition } from '../../service/definition.ts';
+import { decideWallets, dueInWallets, foldWallets, noWallets, reactToDeliveries, type Wallets } from './wallets.ts';
+
+const TICK_MS = 60_000;
+
+export const walletService: ServiceDefinition<Wallets, typeof rez> = defineService({
+  name: 'wallet',
+  catalogue: rez,
+  reads: ['order.created', 'wallet'],
+  guards: { wallet: ['userId'] },
+  commands: ['wallet.redeem'],
+  initial: noWallets,
+  fold: foldWallets,
+  decide: decideWallets,
+  reactsTo: ['order.status_changed'],
+  react: reactToDeliveries,
+  tick: { everyMs: TICK_MS, due: dueInWallets },
+});
