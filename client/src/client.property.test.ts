@@ -94,8 +94,8 @@ class World {
     if (this.client.subscription(name)) return;
     const observed = this.observed.get(name)!;
     const subscription = this.client.subscribe(name);
-    subscription.on('event', ({ epoch, sequence }) => {
-      observed.take(epoch, sequence);
+    subscription.on('event', (event) => {
+      if (!event.isEphemeral) observed.take(event.epoch, event.sequence);
     });
     subscription.on('reset', () => observed.reset());
     subscription.on('event', () => {

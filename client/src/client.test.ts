@@ -169,7 +169,7 @@ describe('connecting', () => {
 
   test('what comes late from a connection that was dropped is nobody’s', () => {
     const { gateway, clock, client } = setUp();
-    const seen: number[] = [];
+    const seen: (number | undefined)[] = [];
     client.subscribe('order:o-1').on('event', ({ sequence }) => seen.push(sequence));
     client.connect();
     const old = gateway.welcome();

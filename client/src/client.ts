@@ -344,6 +344,8 @@ export class SluiceClient implements Client {
         this.#calls.answered(frame);
         return true;
       case 'ephemeral':
+        this.#subscriptions.receiveEphemeral(frame);
+        return true;
       case 'presence':
         return true;
     }

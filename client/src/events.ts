@@ -5,11 +5,13 @@ import type { ClientError } from './errors.ts';
 /** Event type names to payloads, such as `RezEvents`. Without one, payloads are `unknown`. */
 export type EventTypes = object;
 
-export interface ChannelEvent<Type extends string = string, Data = unknown> {
+/** What was stored: it has a place, is missed by nobody and comes once. */
+export interface StoredEvent<Type extends string = string, Data = unknown> {
   /** The name the application subscribed to. */
   readonly channel: string;
   readonly type: Type;
   readonly data: Data;
+  readonly isEphemeral: false;
   /** Place in its stream; with `epoch` it names the event for good. */
   readonly sequence: number;
   readonly epoch: string;
@@ -18,6 +20,23 @@ export interface ChannelEvent<Type extends string = string, Data = unknown> {
   /** False for what was missed, or stored before subscribing, and arrives before live goes on. */
   readonly isLive: boolean;
 }
+
+/** What only passes by (typing): it has no place in any stream, and whoever was away never learns of it. */
+export interface EphemeralEvent<Type extends string = string, Data = unknown> {
+  readonly channel: string;
+  readonly type: Type;
+  readonly data: Data;
+  readonly isEphemeral: true;
+  readonly sequence?: undefined;
+  readonly epoch?: undefined;
+  readonly timeMs?: undefined;
+  readonly isLive: true;
+}
+
+/** Told apart by `isEphemeral`. */
+export type ChannelEvent<Type extends string = string, Data = unknown> =
+  | StoredEvent<Type, Data>
+  | EphemeralEvent<Type, Data>;
 
 /** Every event of a catalogue, told apart by `type`. */
 export type AnyEvent<Events extends EventTypes> = {

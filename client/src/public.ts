@@ -5,7 +5,16 @@ export type { Acknowledgement, CommandRule, SendOptions } from './commands.ts';
 export type { CallTypes, Client, ClientEvents, CommandTypes } from './contract.ts';
 export type { Clock } from './clock.ts';
 export { CLIENT_ERRORS, ClientError, type ClientErrorCode } from './errors.ts';
-export type { AnyEvent, ChannelEvent, EventTypes, Listener, ResetNotice, SubscriptionLifecycle } from './events.ts';
+export type {
+  AnyEvent,
+  ChannelEvent,
+  EphemeralEvent,
+  EventTypes,
+  Listener,
+  ResetNotice,
+  StoredEvent,
+  SubscriptionLifecycle,
+} from './events.ts';
 export type { ClientOptions } from './options.ts';
 export { createMemoryPositions, type PositionStore } from './positions.ts';
 export type { ConnectionState } from './state.ts';

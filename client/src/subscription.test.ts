@@ -83,7 +83,7 @@ describe('events', () => {
     link.send(subscribed(1, 'order:o-1', { position: 'k~e1.5.1' }), event(1, 5), event(1, 6), event(1, 6));
 
     expect(seen).toEqual(['e1 6 missed']);
-    expect(client.counts).toEqual({ events: 1, duplicates: 2, strays: 0 });
+    expect(client.counts).toEqual({ events: 1, ephemeral: 0, duplicates: 2, strays: 0 });
   });
 
   test('I3: events of a stream that begins with a snapshot are all new, however old', () => {
@@ -302,8 +302,8 @@ describe('listeners', () => {
 
   test('stop when told so, each once', () => {
     const { link, subscription } = setUp();
-    const heard: number[] = [];
-    const listener = ({ sequence }: { sequence: number }) => heard.push(sequence);
+    const heard: (number | undefined)[] = [];
+    const listener = ({ sequence }: { sequence?: number | undefined }) => heard.push(sequence);
     const stop = subscription.on('event', listener);
     subscription.on('event', listener);
     stop();
@@ -314,13 +314,50 @@ describe('listeners', () => {
   });
 });
 
+describe('ephemeral events', () => {
+  const typing = (isTyping: boolean): DownFrame => ({
+    kind: 'ephemeral',
+    channel: 'order:o-1',
+    type: 'chat.typing',
+    data: { isTyping },
+  });
+
+  test('reach listeners as what they are and move no position', () => {
+    const { link, client, subscription } = setUp();
+    const heard: unknown[] = [];
+    subscription.on('chat.typing', (each) => heard.push(each));
+    subscription.on('event', ({ type, isEphemeral, sequence }) => heard.push([type, isEphemeral, sequence]));
+    link.send(subscribed(1, 'order:o-1'), event(1, 1), live('k~e1.1.1'));
+    const { position } = subscription;
+    heard.length = 0;
+    link.send(typing(true));
+
+    const data = { isTyping: true };
+    expect(heard).toEqual([
+      { channel: 'order:o-1', type: 'chat.typing', data, isEphemeral: true, isLive: true },
+      ['chat.typing', true, undefined],
+    ]);
+    expect(subscription.position).toBe(position);
+    expect(client.counts).toEqual({ events: 1, ephemeral: 1, duplicates: 0, strays: 0 });
+  });
+
+  test('of a channel that nobody is subscribed to any more are nobody’s', () => {
+    const { link, client } = setUp();
+    link.send(subscribed(1, 'order:o-1'));
+    client.subscription('order:o-1')!.unsubscribe();
+    link.send(typing(true));
+
+    expect(client.counts).toEqual({ events: 0, ephemeral: 0, duplicates: 0, strays: 1 });
+  });
+});
+
 describe('crossing frames', () => {
   test('what was under way when the channel was unsubscribed is nobody’s', () => {
     const { link, client, seen } = setUp();
     link.send(subscribed(1, 'order:o-1'), event(1, 1));
     client.subscription('order:o-1')!.unsubscribe();
     const again = client.subscribe('order:o-1');
-    const heard: number[] = [];
+    const heard: (number | undefined)[] = [];
     again.on('event', ({ sequence }) => heard.push(sequence));
 
     // The gateway has read neither yet.

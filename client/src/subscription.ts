@@ -3,6 +3,7 @@
 import {
   parsePosition,
   type EncodedPosition,
+  type Ephemeral,
   type ErrorFrame,
   type Event,
   type FirstEvents,
@@ -18,9 +19,10 @@ import { Cursor, type Head, type StreamCursor } from './cursor.ts';
 import { ClientError } from './errors.ts';
 import {
   Emitter,
-  type ChannelEvent,
+  type EphemeralEvent,
   type EventTypes,
   type Listener,
+  type StoredEvent,
   type SubscriptionEventName,
   type SubscriptionEventValue,
   type SubscriptionLifecycle,
@@ -201,10 +203,11 @@ export class ChannelSubscription implements Subscription {
     const { sequence, timeMs, type } = frame;
     if (sequence <= cursor.sequence) return false;
     this.#unanswered = undefined;
-    const event: ChannelEvent = {
+    const event: StoredEvent = {
       channel: this.channel,
       type,
       data: frame.data,
+      isEphemeral: false,
       sequence,
       epoch: cursor.epoch,
       timeMs,
@@ -223,6 +226,14 @@ export class ChannelSubscription implements Subscription {
     pass();
     if (this.status !== 'ended') this.#host.moved(this);
     return true;
+  }
+
+  /** Moves no cursor: nothing of it could be asked for again. */
+  ephemeral({ type, data }: Ephemeral): void {
+    if (this.#wireId() === undefined) return;
+    const event: EphemeralEvent = { channel: this.channel, type, data, isEphemeral: true, isLive: true };
+    this.#emitter.emit(type, event);
+    this.#emitter.emit('event', event);
   }
 
   ping(heads: readonly Head[]): void {

@@ -4,6 +4,7 @@ import {
   parsePosition,
   type DownFrame,
   type EncodedPosition,
+  type Ephemeral,
   type ErrorFrame,
   type Event,
   type Subscribe,
@@ -31,6 +32,8 @@ export interface SubscriptionsContext {
 export interface DeliveryCounts {
   /** Events handed to listeners. */
   events: number;
+  /** Events that were not stored, also handed to listeners. */
+  ephemeral: number;
   /** Events that were dropped because they were at or below the position. */
   duplicates: number;
   /** Events of channels that were unsubscribed meanwhile. */
@@ -43,7 +46,7 @@ const SAVE_INTERVAL_MS = 1_000;
 export class Subscriptions implements SubscriptionHost {
   readonly clock: Clock;
   readonly random: () => number;
-  readonly counts: DeliveryCounts = { events: 0, duplicates: 0, strays: 0 };
+  readonly counts: DeliveryCounts = { events: 0, ephemeral: 0, duplicates: 0, strays: 0 };
   readonly #context: SubscriptionsContext;
   readonly #byChannel = new Map<string, ChannelSubscription>();
   // Of the present connection:
@@ -115,6 +118,13 @@ export class Subscriptions implements SubscriptionHost {
     if (!stream) this.counts.strays++;
     else if (stream.subscription.event(stream.cursor, frame)) this.counts.events++;
     else this.counts.duplicates++;
+  }
+
+  receiveEphemeral(frame: Ephemeral): void {
+    const subscription = this.#byCanonical.get(frame.channel);
+    if (!subscription) return void this.counts.strays++;
+    this.counts.ephemeral++;
+    subscription.ephemeral(frame);
   }
 
   /** Nothing at or below the heads is owed to any channel that the gateway has subscribed on this connection. */

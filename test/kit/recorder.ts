@@ -50,9 +50,11 @@ export class Recorder {
   /** Listens to everything that the subscription reports. Call it before events can arrive. */
   follow(subscription: RecordableSubscription): void {
     const { channel } = subscription;
-    subscription.on('event', ({ epoch, sequence, timeMs, type, data }) =>
-      this.add(channel, { kind: 'event', epoch, sequence, timeMs, type, data }),
-    );
+    subscription.on('event', (event) => {
+      if (event.isEphemeral) return;
+      const { epoch, sequence, timeMs, type, data } = event;
+      this.add(channel, { kind: 'event', epoch, sequence, timeMs, type, data });
+    });
     subscription.on('subscribed', ({ isRecovered }) => this.add(channel, { kind: 'subscribed', isRecovered }));
     subscription.on('live', ({ position }) => this.add(channel, { kind: 'live', position }));
     subscription.on('reset', ({ reason }) => this.add(channel, { kind: 'reset', reason }));

@@ -146,7 +146,8 @@ class Viewer {
 
   #show(event: ChannelEvent, subscription: Subscription): void {
     const { isJson, count } = this.#options;
-    if (this.#seen >= count) return;
+    // What no stream keeps has no place in a view of one.
+    if (event.isEphemeral || this.#seen >= count) return;
     this.#seen++;
     const arrival = event.isLive ? 'live' : this.#arrival;
     const line = isJson ? toJsonLine(event, arrival, Date.now()) : toLine(event, arrival, Date.now(), this.#isColoured);
