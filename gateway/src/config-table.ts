@@ -1,5 +1,5 @@
 // The one table of options. docs/CONFIGURATION.md is generated from it; config.ts reads it.
-import { COMMAND_STREAM, SUBJECT_ENCODINGS, type SubjectEncoding } from '@sluice/schemas';
+import { COMMAND_STREAM, PRESENCE_BUCKET, SUBJECT_ENCODINGS, type SubjectEncoding } from '@sluice/schemas';
 import { choice, flag, integer, list, requiredText, text, type Option } from './config-values.ts';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -44,6 +44,10 @@ export interface Options {
 
   readonly catalogue: string;
   readonly grantsBucket: string;
+  readonly presenceBucket: string;
+  readonly presenceLingerMs: number;
+  readonly presenceLeaseMs: number;
+  readonly presenceDeadAfterMs: number;
   readonly tailSeconds: number;
   readonly tailMaxBytes: number;
   readonly validate: (typeof VALIDATE)[number];
@@ -260,6 +264,33 @@ export const OPTIONS: { readonly [K in keyof Options]: Option<Options[K]> } = {
     default: 'grants',
     refuse: (value) => (/^[A-Za-z0-9_-]+$/.test(value) ? undefined : 'must be letters, digits, `_` and `-`'),
     help: 'Key-value bucket of memberships. Read only where the catalogue has channels that take a grant; it must exist then.',
+  }),
+  presenceBucket: requiredText({
+    section: EVENTS,
+    default: PRESENCE_BUCKET,
+    refuse: (value) => (/^[A-Za-z0-9_-]+$/.test(value) ? undefined : 'must be the name of a key-value bucket'),
+    help: 'Key-value bucket (stream `KV_<name>`) in which pods keep who is online. Only needed where the catalogue has presence.',
+  }),
+  presenceLingerMs: integer({
+    section: EVENTS,
+    default: 3 * SECOND,
+    min: 0,
+    max: MINUTE,
+    help: 'How long a user whose last device has gone still counts as online, so that a reconnection is not told.',
+  }),
+  presenceLeaseMs: integer({
+    section: EVENTS,
+    default: 4 * SECOND,
+    min: 100,
+    max: MINUTE,
+    help: 'How often a pod writes that it lives, which stands for all of its users.',
+  }),
+  presenceDeadAfterMs: integer({
+    section: EVENTS,
+    default: 16 * SECOND,
+    min: 500,
+    max: 10 * MINUTE,
+    help: 'After such a time without that, by the clock of NATS, another pod tells that its users are offline. At least three times the interval.',
   }),
   tailSeconds: integer({
     section: EVENTS,

@@ -245,6 +245,7 @@ describe('options together', () => {
     ['a token that no hello can carry', { SLUICE_TOKEN_MAX_BYTES: '5000', SLUICE_UNAUTHENTICATED_MAX_BYTES: '4000' }],
     ['a socket with more than its user', { SLUICE_MAX_SUBSCRIPTIONS_PER_SOCKET: '2000' }],
     ['a drain that outlasts the shutdown', { SLUICE_DRAIN_WINDOW_MS: '30000' }],
+    ['a lease that may hardly be late', { SLUICE_PRESENCE_LEASE_MS: '8000' }],
   ])('%s', (_, env) => {
     expect(faultsOf(env, { c: 'x' }).length).toBe(1);
   });

@@ -171,6 +171,10 @@ const checkTogether = (options: Options, faults: ConfigFault[]): void => {
   notAbove('maxRequestsInFlightPerSocket', 'maxRequestsInFlightPerUser');
   notAbove('maxRequestsInFlightPerUser', 'maxRequestsInFlight');
   notAbove('drainWindowMs', 'shutdownTimeoutMs');
+  if (3 * options.presenceLeaseMs > options.presenceDeadAfterMs) {
+    const message = `contradict each other: a pod that misses one or two of its ${options.presenceLeaseMs} ms is not dead`;
+    fault(['presenceLeaseMs', 'presenceDeadAfterMs'], message);
+  }
 };
 
 const readKey = (

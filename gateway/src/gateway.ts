@@ -1,6 +1,6 @@
 // The composition root: connects the parts in the order in which an event meets them, starts and stops them.
 import { randomBytes } from 'node:crypto';
-import type { Catalogue } from '@sluice/schemas';
+import { hasPresence, type Catalogue } from '@sluice/schemas';
 import { createAuthenticator } from './access/auth.ts';
 import { Users } from './access/limits.ts';
 import { claimsOf, takesGrants } from './access/permission.ts';
@@ -33,6 +33,7 @@ import { throttleLog, type Logger } from './operations/log.ts';
 import { createMetrics } from './operations/metrics.ts';
 import { takeReadings } from './operations/readings.ts';
 import { createOperationsServer } from './operations/server.ts';
+import { createPodPresence, type PodPresence } from './presence/pod-presence.ts';
 import { count, createSessionCounters, type Pod } from './sessions/pod.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { createWebSocketServer } from './transports/uws.ts';
@@ -114,6 +115,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
   let nats: Nats | undefined;
   let canary: Canary | undefined;
   let grantLog: GrantLog | undefined;
+  let presence: PodPresence | undefined;
   let stopCold = (): void => {};
   let isStarted = false;
   let isDraining = false;
@@ -125,6 +127,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     nats = await connect();
     await checkStreams(nats.requests, [...tails.keys()], storesCommands(catalogue) ? config.commandStream : undefined);
     grantLog = takesGrants(catalogue) ? await openGrants(nats) : undefined;
+    presence = hasPresence(catalogue) ? await openPresence(nats) : undefined;
     const cold = createCold({
       nats,
       clock,
@@ -147,6 +150,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       authenticator,
       ...(grantLog && { grants: grantLog.grants }),
       users,
+      ...(presence && { presence: presence.channels }),
       effects,
       commands: createCommands(nats.requests, effects),
       clock,
@@ -184,6 +188,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     }
     // Not over the connection of the readers: a flood of these may cost answers, never stored events.
     if (ephemeral) subscribeEphemeral(nats.requests, (...event) => ephemeral.receive(...event));
+    await presence?.start();
     const port = await sockets.listen();
     clock.setInterval(() => sessions.sweep(clock.now()), SWEEP_MS);
     isStarted = true;
@@ -236,8 +241,20 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     });
   };
 
+  const openPresence = (to: Nats): Promise<PodPresence> =>
+    createPodPresence({
+      catalogue,
+      link: to.requests,
+      clock,
+      log,
+      bucket: config.presenceBucket,
+      lingerMs: config.presenceLingerMs,
+      leaseMs: config.presenceLeaseMs,
+      deadAfterMs: config.presenceDeadAfterMs,
+    });
+
   const read = async (tail: Tail, to: Nats): Promise<void> => {
-    const sink = createStreamLog({
+    const tailLog = createStreamLog({
       tail,
       channels,
       onGeneration: (changed, cause) => {
@@ -248,7 +265,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     const reader = createReader({
       stream: tail.stream,
       nats: to,
-      sink,
+      sink: presence?.watch(tail.stream, tailLog) ?? tailLog,
       clock,
       startMs: config.tailSeconds * 1_000,
       maxBackfillBytes: config.tailMaxBytes / tails.size,
@@ -264,10 +281,12 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     isDraining = true;
     log.info({ connections: sessions.size, windowMs: config.drainWindowMs }, 'draining');
     sessions.drain(config.drainWindowMs);
+    const endMs = clock.now() + config.shutdownTimeoutMs;
     const deadlineMs = clock.now() + Math.min(config.drainWindowMs, config.shutdownTimeoutMs);
     while (sessions.size > 0 && clock.now() < deadlineMs) await delay(clock, 100);
     sockets.close();
     sessions.closeAll('drain');
+    await presence?.stop(Math.max(0, endMs - clock.now()));
     channels.close();
     await Promise.all([grantLog?.stop(), ...[...readers.values()].map((reader) => reader.stop())]);
     canary?.stop();
@@ -281,14 +300,17 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= shutDown());
 
-  const users = new Users({
-    connections: config.maxConnectionsPerUser,
-    subscriptions: config.maxSubscriptionsPerUser,
-    queuedBytes: config.maxQueuedBytesPerUser,
-    coldReads: config.coldReadsPerUser,
-    subscribesPerSecond: config.subscribesPerSecondPerUser,
-    subscribeBurst: config.subscribeBurstPerUser,
-  });
+  const users = new Users(
+    {
+      connections: config.maxConnectionsPerUser,
+      subscriptions: config.maxSubscriptionsPerUser,
+      queuedBytes: config.maxQueuedBytesPerUser,
+      coldReads: config.coldReadsPerUser,
+      subscribesPerSecond: config.subscribesPerSecondPerUser,
+      subscribeBurst: config.subscribeBurstPerUser,
+    },
+    { came: (user) => presence?.users.came(user), left: (user) => presence?.users.left(user) },
+  );
   const sessions = new Sessions(() => randomBytes(9).toString('base64url'));
   const metrics = createMetrics(() =>
     takeReadings({

@@ -8,9 +8,10 @@ import {
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream';
-import { COMMAND_STREAM, type Catalogue, type CatalogueStream } from '@sluice/schemas';
+import { COMMAND_STREAM, hasPresence, type Catalogue, type CatalogueStream } from '@sluice/schemas';
 import { ProducerError } from './errors.ts';
 import { toGrantBucketConfig } from './grants.ts';
+import { toPresenceBucketConfig } from './presence.ts';
 
 export interface StreamOptions {
   readonly replicas?: number;
@@ -20,10 +21,14 @@ export interface StreamOptions {
   readonly commandStream?: string;
   /** Name of the bucket that keeps grants; likewise. */
   readonly grantsBucket?: string;
+  /** Name of the bucket that keeps who is online; likewise. */
+  readonly presenceBucket?: string;
 }
 
 /** A catalogue, or some of its streams. */
-export type StreamSource = readonly CatalogueStream[] | Pick<Catalogue, 'streams' | 'commands' | 'channels'>;
+export type StreamSource =
+  | readonly CatalogueStream[]
+  | Pick<Catalogue, 'streams' | 'commands' | 'channels' | 'presence'>;
 
 export interface StreamDifference {
   readonly field: string;
@@ -76,7 +81,7 @@ export const toCommandStreamConfig = (options: StreamOptions = {}): Wanted => ({
   num_replicas: options.replicas ?? 1,
 });
 
-/** Every stream that a catalogue needs, those of its commands and grants too. */
+/** Every stream that a catalogue needs, those of its commands, grants and presence too. */
 export const streamConfigsOf = (source: StreamSource, options: StreamOptions = {}): readonly Wanted[] => {
   if (!('streams' in source)) return source.map((stream) => toStreamConfig(stream, options));
   const { streams, commands, channels } = source;
@@ -85,6 +90,7 @@ export const streamConfigsOf = (source: StreamSource, options: StreamOptions = {
   if ([...commands.values()].some(({ effect }) => effect === undefined)) configs.push(toCommandStreamConfig(options));
   const isGranted = [...channels.values()].some(({ definition }) => definition.access.some((each) => each.isGranted));
   if (isGranted) configs.push(toGrantBucketConfig(options));
+  if (hasPresence(source)) configs.push(toPresenceBucketConfig(options));
   return configs;
 };
 

@@ -63,13 +63,21 @@ export class User {
   }
 }
 
+/** Is told of the first connection of a user to this pod, and of the end of the last one. */
+export interface UserObserver {
+  came(subject: string): void;
+  left(subject: string): void;
+}
+
 /** The users who are connected. One who has left takes no memory. */
 export class Users {
   readonly limits: UserLimits;
   readonly #users = new Map<string, User>();
+  readonly #observer: UserObserver | undefined;
 
-  constructor(limits: UserLimits) {
+  constructor(limits: UserLimits, observer?: UserObserver) {
     this.limits = limits;
+    this.#observer = observer;
   }
 
   get size(): number {
@@ -86,10 +94,13 @@ export class Users {
       this.#users.set(subject, (user = new User(subject, new TokenBucket(rate, nowMs))));
     }
     user.connections++;
+    if (user.connections === 1) this.#observer?.came(subject);
     return user;
   }
 
   leave(user: User): void {
-    if (--user.connections === 0) this.#users.delete(user.subject);
+    if (--user.connections > 0) return;
+    this.#users.delete(user.subject);
+    this.#observer?.left(user.subject);
   }
 }

@@ -16,11 +16,11 @@ interface ToldEvent {
 
 export class ModelServer {
   readonly clock: ManualClock;
-  readonly leases = new Map<string, Lease>();
+  readonly leases: Map<string, Lease> = new Map();
   /** `user pod`. A removed one shows for a while. */
-  readonly entries = new Map<string, { removedAtMs?: number }>();
+  readonly entries: Map<string, { removedAtMs?: number }> = new Map();
   readonly events: ToldEvent[] = [];
-  readonly watchers = new Set<(event: ToldEvent) => void>();
+  readonly watchers: Set<(event: ToldEvent) => void> = new Set();
   #sequence = 0;
 
   constructor(clock: ManualClock) {
@@ -62,7 +62,7 @@ export class ModelServer {
 export class ModelPod implements PresenceStore {
   readonly presence: Presence;
   /** Devices by user. */
-  readonly devices = new Map<string, number>();
+  readonly devices: Map<string, number> = new Map();
   isCut = false;
   isKilled = false;
   readonly #server: ModelServer;

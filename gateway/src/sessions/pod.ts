@@ -12,6 +12,7 @@ import type { Pump } from '../delivery/pump.ts';
 import type { Cold } from '../log/cold.ts';
 import type { Tail } from '../log/tail.ts';
 import type { Clock } from '../operations/clock.ts';
+import type { ChannelPresence } from '../presence/channel-presence.ts';
 import type { Subscription } from './subscription.ts';
 
 export interface SessionLimits {
@@ -79,6 +80,8 @@ export interface Pod {
   /** Absent where the catalogue has no channel that takes a grant. */
   readonly grants?: Grants;
   readonly users: Users;
+  /** Who is on a channel. Absent where the catalogue lets nobody ask. */
+  readonly presence?: ChannelPresence;
   readonly commands: Commands;
   readonly clock: Clock;
   /** Uniform in [0, 1). */

@@ -28,6 +28,7 @@ import type { Appointed } from './agenda.ts';
 import { Deadlines } from './deadlines.ts';
 import { headsOf } from './heads.ts';
 import { count, type Pod } from './pod.ts';
+import { answerPresenceQuery } from './presence-query.ts';
 import type { Subscription } from './subscription.ts';
 import { Subscriptions } from './subscriptions.ts';
 
@@ -294,7 +295,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
       case 'call':
         return this.#pod.commands.call(this, (this.#requests ??= this.#pod.commands.createShare()), frame);
       case 'presence_query':
-        return this.error('not_subscribed', { id: frame.id, channel: frame.channel });
+        return void answerPresenceQuery(this, this.#pod, frame);
       case 'pong':
     }
   }

@@ -60,6 +60,8 @@ export class Subscription implements LiveSubscriber, GrantHolder {
   #stuckSinceMs = 0;
   /** The membership that this rests on, where it takes one. */
   #hold: GrantHold | undefined;
+  /** Takes the user off those who are on the channel, where others may ask. */
+  #unattend: (() => void) | undefined;
   /** Nothing is opened and nothing handed out until the grant is confirmed (I4). */
   #isSuspended = false;
   /** While waiting: the stream and sequence that this pod has not reached, and since when the leader ends below it. */
@@ -89,6 +91,11 @@ export class Subscription implements LiveSubscriber, GrantHolder {
 
   get name(): string {
     return this.channel.resolved.channel;
+  }
+
+  /** It was let in, and may be told now what is on the channel. */
+  get isAdmitted(): boolean {
+    return this.#isAnswered && !this.#isSuspended && this.phase !== 'ended';
   }
 
   /** Begins at the request's position if there is one and the log agrees with it, else with first events. */
@@ -169,6 +176,7 @@ export class Subscription implements LiveSubscriber, GrantHolder {
     if (this.phase === 'ended') return;
     this.#leaveLive();
     this.#hold?.release();
+    this.#unattend?.();
     this.phase = 'ended';
     this.#pod.waiting.delete(this);
     this.#run++;
@@ -450,6 +458,7 @@ export class Subscription implements LiveSubscriber, GrantHolder {
 
   #answer(recovered: boolean, starts: readonly StreamStart[]): void {
     this.#isAnswered = true;
+    this.#unattend ??= this.#pod.presence?.attend(this.name, this.user);
     const { id } = this.#request;
     // The position has served its purpose; keeping it would cost memory on every idle connection.
     this.#request = { id, position: undefined, first: this.#request.first };
