@@ -46,7 +46,7 @@ describe('connecting', () => {
 
     expect(gateway.link.messages).toHaveLength(1);
     expect(gateway.link.received).toEqual([
-      { kind: 'hello', version: 1, token: 'token-1', agent: 'sluice-js' },
+      { kind: 'hello', version: 1, token: 'token-1', agent: 'sluice-js', isJoining: true },
       { kind: 'subscribe', id: 1, channel: 'order:o-1' },
       { kind: 'subscribe', id: 2, channel: 'user:u-1', first: { last: 5 } },
     ]);

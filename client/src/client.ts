@@ -83,6 +83,7 @@ export class SluiceClient implements Client {
       positions: options.positions,
       maxSubscriptions: options.maxSubscriptions,
       report: (error) => this.#report(error),
+      joined: (subscription) => this.#emitter.emit('joined', subscription),
     });
     this.#commands = new Commands({
       ...context,
@@ -234,10 +235,16 @@ export class SluiceClient implements Client {
   }
 
   #greet(): void {
-    const { encoding, agent } = this.#options;
+    const { encoding, agent, join } = this.#options;
     const token = this.#tokens.token;
     const hello = encodeFrame(
-      { kind: 'hello', version: PROTOCOL_VERSION, ...(token !== undefined && { token }), agent },
+      {
+        kind: 'hello',
+        version: PROTOCOL_VERSION,
+        ...(token !== undefined && { token }),
+        agent,
+        ...(join && { isJoining: true }),
+      },
       encoding,
     );
     this.#sendRequests(hello);

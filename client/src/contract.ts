@@ -11,6 +11,11 @@ export interface ClientEvents {
   state: ConnectionState;
   /** What no subscription's own `error` listener took. Without any listener, what listeners throw ends up uncaught. */
   error: ClientError;
+  /**
+   * The gateway has joined the client to a channel: listen here, before its first events arrive. `subscribe` returns the
+   * same subscription, once; unsubscribing is remembered for as long as the client lives.
+   */
+  joined: Subscription;
 }
 
 /** Command names to their data: `CommandsOf<typeof catalogue>`. */
@@ -46,7 +51,7 @@ export interface Client<
   foreground(): void;
   /** Works at any time. Throws `already_subscribed`, `too_many_subscriptions`, `invalid_position`. */
   subscribe(channel: string, options?: SubscribeOptions): Subscription<Events>;
-  /** The subscription that `subscribe` returned, until it ends. */
+  /** The subscription that `subscribe` returned or the gateway has joined, until it ends. */
   subscription(channel: string): Subscription<Events> | undefined;
   /**
    * Resolves once the command is stored; whether a service accepts it comes as an event with the command's id. Until

@@ -30,6 +30,8 @@ export interface ClientOptions {
   readonly commands?: readonly CommandRule[];
   /** Ids of commands that are sent without one; each must be another one, on every device. */
   readonly newCommandId?: () => string;
+  /** Take the channels that the catalogue joins this user to, without asking for each. Default: true. */
+  readonly join?: boolean;
   /** Name and version of the application, for the gateway's logs. */
   readonly agent?: string;
   readonly transport?: Transport;
@@ -52,6 +54,7 @@ export const toReadyOptions = (options: ClientOptions, transport: () => Transpor
   maxSubscriptions: 1_000,
   commands: [],
   newCommandId: randomId,
+  join: true,
   agent: 'sluice-js',
   clock: systemClock,
   random: Math.random,

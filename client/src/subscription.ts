@@ -62,8 +62,8 @@ export interface SubscriptionHost {
   bind(subscription: ChannelSubscription, streams: ReadonlyMap<number, Stream>): void;
   /** The cursor moved: the position is worth saving soon. */
   moved(subscription: ChannelSubscription): void;
-  /** No more frames are wanted; `isTold` if the gateway has to hear of it. */
-  left(subscription: ChannelSubscription, isTold: boolean): void;
+  /** No more frames are wanted; `isTold` if the gateway has to hear of it. Without an error the application ended it. */
+  left(subscription: ChannelSubscription, isTold: boolean, error?: ClientError): void;
   /** A listener threw, or nobody listens for an error of the subscription. */
   report(error: ClientError): void;
 }
@@ -146,6 +146,27 @@ export class ChannelSubscription implements Subscription {
       ...(position !== undefined && { position }),
       ...(this.#first !== undefined && { first: this.#first }),
     };
+  }
+
+  /** The request is with the gateway, and has not been answered. */
+  get isRequested(): boolean {
+    return this.#status.kind === 'requested';
+  }
+
+  /** Would begin where a channel begins that nobody knows anything of. Only for one that is not on the wire. */
+  get isFresh(): boolean {
+    return this.#status.kind === 'idle' && this.position === undefined && this.#first === undefined;
+  }
+
+  /** The gateway serves the channel without having been asked. */
+  joined(frame: Subscribed): boolean {
+    this.#status = { kind: 'requested', id: frame.id };
+    return this.subscribed(frame);
+  }
+
+  /** The request could not be met now, and is due again. */
+  again(): void {
+    if (this.#status.kind === 'requested') this.#status = { kind: 'idle' };
   }
 
   /** The connection is gone, and with it everything that was said on it. */
@@ -281,7 +302,7 @@ export class ChannelSubscription implements Subscription {
   #end({ isTold, error }: { readonly isTold: boolean; readonly error?: ClientError }): void {
     if (this.#status.kind === 'retrying') this.#status.cancel();
     this.#status = { kind: 'ended' };
-    this.#host.left(this, isTold);
+    this.#host.left(this, isTold, error);
     if (error) this.#fail(error);
     this.#emit('ended', { channel: this.channel, ...(error && { error }) });
   }

@@ -1,6 +1,7 @@
 // All subscriptions of a client: which frame belongs to which, and when their positions are saved.
 // Knows frames and the position store; not the connection.
 import {
+  isRetryable,
   parsePosition,
   type DownFrame,
   type EncodedPosition,
@@ -8,11 +9,13 @@ import {
   type ErrorFrame,
   type Event,
   type Subscribe,
+  type Subscribed,
   type UpFrame,
 } from '@sluice/schemas';
 import type { Clock } from './clock.ts';
 import { Cursor } from './cursor.ts';
 import { ClientError } from './errors.ts';
+import { JOINED_ID, Joining, means } from './joining.ts';
 import type { PositionStore } from './positions.ts';
 import { ChannelSubscription, type Stream, type SubscribeOptions, type SubscriptionHost } from './subscription.ts';
 
@@ -26,6 +29,8 @@ export interface SubscriptionsContext {
   isReady(): boolean;
   nextRequestId(): number;
   report(error: ClientError): void;
+  /** The gateway has joined the client to a channel that it did not ask for. */
+  joined(subscription: ChannelSubscription): void;
 }
 
 /** What a client has seen since it was created. */
@@ -53,6 +58,7 @@ export class Subscriptions implements SubscriptionHost {
   readonly #byRequest = new Map<number, ChannelSubscription>();
   readonly #byCanonical = new Map<string, ChannelSubscription>();
   readonly #byRef = new Map<number, Stream>();
+  readonly #joining = new Joining();
   readonly #unsaved = new Set<ChannelSubscription>();
   #cancelSave: (() => void) | undefined;
 
@@ -63,26 +69,30 @@ export class Subscriptions implements SubscriptionHost {
   }
 
   get(channel: string): ChannelSubscription | undefined {
-    return this.#byChannel.get(channel);
+    return this.#byChannel.get(channel) ?? this.#joining.find(channel);
   }
 
   /** Throws `already_subscribed`, `too_many_subscriptions`, `invalid_position`. */
   subscribe(channel: string, options: SubscribeOptions): ChannelSubscription {
-    if (this.#byChannel.has(channel)) throw new ClientError('already_subscribed', { channel });
+    // A position of the application's is one that a channel which runs already cannot go back to.
+    const joined = typeof options.position === 'string' ? undefined : this.#joining.claim(channel);
+    if (joined) return joined;
+    if (this.get(channel)) throw new ClientError('already_subscribed', { channel });
     if (this.#byChannel.size >= this.#context.maxSubscriptions) {
       throw new ClientError('too_many_subscriptions', { channel });
     }
-    const subscription = new ChannelSubscription(channel, options, this.#startOf(channel, options), this);
-    this.#byChannel.set(channel, subscription);
+    const subscription = this.#add(channel, options);
     this.resubscribe(subscription);
     return subscription;
   }
 
   /** Frames for all that is not on the wire, made as they are taken. */
   *requests(): Generator<Subscribe> {
-    for (const subscription of this.#byChannel.values()) {
-      const frame = this.#request(subscription);
-      if (frame) yield frame;
+    for (const subscriptions of [this.#joining.first(), this.#byChannel.values()]) {
+      for (const subscription of subscriptions) {
+        const frame = this.#request(subscription);
+        if (frame) yield frame;
+      }
     }
   }
 
@@ -90,6 +100,7 @@ export class Subscriptions implements SubscriptionHost {
     this.#byRequest.clear();
     this.#byCanonical.clear();
     this.#byRef.clear();
+    this.#joining.disconnected();
     for (const subscription of this.#byChannel.values()) subscription.disconnected();
     this.save();
   }
@@ -98,6 +109,7 @@ export class Subscriptions implements SubscriptionHost {
   receive(frame: Extract<DownFrame, { kind: 'subscribed' | 'live' | 'reset' | 'unsubscribed' | 'error' }>): boolean {
     switch (frame.kind) {
       case 'subscribed':
+        if (frame.id === JOINED_ID) return this.#join(frame);
         return this.#byRequest.get(frame.id)?.subscribed(frame) ?? true;
       case 'live':
         return this.#byCanonical.get(frame.channel)?.live(frame) ?? true;
@@ -163,24 +175,88 @@ export class Subscriptions implements SubscriptionHost {
     this.#cancelSave ??= this.clock.after(SAVE_INTERVAL_MS, () => this.save());
   }
 
-  left(subscription: ChannelSubscription, isTold: boolean): void {
+  left(subscription: ChannelSubscription, isTold: boolean, error?: ClientError): void {
     this.#unbind(subscription);
     for (const [id, owner] of this.#byRequest) if (owner === subscription) this.#byRequest.delete(id);
     if (subscription.status !== 'ended') return;
     this.#byChannel.delete(subscription.channel);
+    this.#joining.ended(subscription, error === undefined);
     this.#unsaved.delete(subscription);
     this.#save(subscription);
-    if (isTold) {
-      this.#context.send({ kind: 'unsubscribe', id: this.nextRequestId(), channel: subscription.canonical });
-    }
+    if (isTold) this.#leave(subscription.canonical);
   }
 
   report(error: ClientError): void {
     this.#context.report(error);
   }
 
+  // Joining
+
+  /**
+   * The gateway has joined the client. What it serves begins with first events: right for a channel that the client knows
+   * nothing of; one with a position, or with a wish of its own for its first events, is asked for anew, or what was missed
+   * would be lost.
+   */
+  #join(frame: Subscribed): boolean {
+    const { channel } = frame;
+    const known = this.#standingFor(channel);
+    if (known && known.status !== 'waiting') return true;
+    // Its own request reaches a gateway that has joined the channel: the refusal says so.
+    if (known?.isRequested) {
+      this.#joining.cross(channel);
+      return true;
+    }
+    if (!known && (!this.#joining.isWanted(channel) || this.#byChannel.size >= this.#context.maxSubscriptions)) {
+      this.#leave(channel);
+      return true;
+    }
+    const subscription = known ?? this.#addJoined(channel);
+    if (subscription.isFresh) return subscription.joined(frame);
+    this.#leave(channel);
+    this.resubscribe(subscription);
+    return true;
+  }
+
+  /** One that could not be joined may be had later: then it is asked for like any other. */
+  #joinRefused(frame: ErrorFrame): void {
+    const { channel, code } = frame;
+    if (channel === undefined || this.#standingFor(channel) || !this.#joining.isWanted(channel)) return;
+    if (frame.retryAfterMs !== undefined || isRetryable(code)) this.#addJoined(channel).refused(frame);
+    // Nobody has asked for it: that it is not to be had is no news.
+    else if (code !== 'forbidden') this.report(new ClientError(code, { channel, message: frame.message }));
+  }
+
+  #standingFor(channel: string): ChannelSubscription | undefined {
+    const isIt = (each: ChannelSubscription): boolean => each.canonical === channel || means(each.channel, channel);
+    return this.#byChannel.get(channel) ?? [...this.#byChannel.values()].find(isIt);
+  }
+
+  #addJoined(channel: string): ChannelSubscription {
+    const subscription = this.#add(channel, {});
+    this.#joining.add(subscription);
+    this.#context.joined(subscription);
+    return subscription;
+  }
+
+  #add(channel: string, options: SubscribeOptions): ChannelSubscription {
+    const subscription = new ChannelSubscription(channel, options, this.#startOf(channel, options), this);
+    this.#byChannel.set(channel, subscription);
+    return subscription;
+  }
+
+  #leave(channel: string): void {
+    this.#context.send({ kind: 'unsubscribe', id: this.nextRequestId(), channel });
+  }
+
   #receiveError(frame: ErrorFrame): void {
-    if (frame.id !== undefined) this.#byRequest.get(frame.id)?.refused(frame);
+    if (frame.id === JOINED_ID) return this.#joinRefused(frame);
+    const subscription = frame.id === undefined ? undefined : this.#byRequest.get(frame.id);
+    const inTheWay = frame.code === 'already_subscribed' && subscription && this.#joining.crossed(subscription.channel);
+    if (subscription && inTheWay) {
+      this.#leave(inTheWay);
+      subscription.again();
+      this.resubscribe(subscription);
+    } else if (frame.id !== undefined) subscription?.refused(frame);
     else if (frame.channel !== undefined) this.#byCanonical.get(frame.channel)?.troubled(frame);
   }
 
