@@ -12,6 +12,7 @@ import { applied, rejected } from '../../service/definition.ts';
 import { nameOfActor } from '../actor-name.ts';
 import { isAdmin, isDeliveryPartner, isMerchantOf } from '../actor-role.ts';
 import { orderNumberOf } from '../order-number.ts';
+import { isElsewhere } from '../payments/payments.ts';
 import { cleanText } from '../text.ts';
 import { type Line, type Order, type OrderBook, type Partner, productKey } from './order-book.ts';
 import { isForPartners, isLegal, mayCustomerCancel } from './transitions.ts';
@@ -152,7 +153,7 @@ const statusEvent = (
 export const reactToOrders = (book: OrderBook, event: PastEvent, context: DecisionContext): readonly Consequence[] => {
   if (event.type === 'payment.failed') {
     const order = book.orders.get(event.keys.orderId);
-    if (!order || !isLegal(order.status, 'cancelled')) return [];
+    if (!order || isElsewhere(event.payload) || !isLegal(order.status, 'cancelled')) return [];
     return [{ events: [statusEvent(order, 'cancelled', context, { message: 'The payment failed.' })] }];
   }
   if (event.type !== 'order.status_changed' || event.payload.status !== 'cancelled') return [];

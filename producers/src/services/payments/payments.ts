@@ -22,12 +22,16 @@ type PaymentEvent = PastEventOf<
   'payment.processing' | 'payment.confirmed' | 'payment.failed' | 'payment.refund_updated'
 >;
 
+/** Somebody else takes the money, and tells of it: not ours to touch. */
+export const isElsewhere = (payload: object): boolean => 'provider' in payload;
+
 export const foldPayments = (state: Payments, event: PastEvent): void => {
   switch (event.type) {
     case 'payment.processing':
     case 'payment.confirmed':
     case 'payment.failed':
     case 'payment.refund_updated': {
+      if (isElsewhere(event.payload)) return;
       const { paymentId, amount } = event.payload;
       state.byOrder.set(event.keys.orderId, { paymentId, amount, status: event.type });
       return;
@@ -47,7 +51,7 @@ export const reactToPayments = (
   const payment = 'orderId' in event.keys ? state.byOrder.get(event.keys.orderId) : undefined;
   switch (event.type) {
     case 'order.created':
-      return payment ? [] : [ask(event, context)];
+      return payment || isElsewhere(event.payload) ? [] : [ask(event, context)];
     case 'payment.processing':
       return payment?.status === 'payment.processing' ? [answer(event, context)] : [];
     // Whichever comes last of the payment and the cancellation: both lead here, and the refund is guarded.

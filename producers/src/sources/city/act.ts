@@ -1,12 +1,14 @@
 // What somebody in the city does: sends a command, as their phone would, or lets something be known. Pure.
 import type { RezCommands, RezEvents } from '@sluice/schemas';
 import type { Random } from '../../random.ts';
+import { causeOfCommand, contextOf } from '../../service/decision.ts';
 
 /** Who sends a command, as a verified token would tell. */
 export interface Sender {
   readonly sub: string;
   readonly role: string;
   readonly name: string;
+  readonly merchantId?: string;
 }
 
 export type StoredCommand = Exclude<keyof RezCommands, 'chat.typing'>;
@@ -46,6 +48,25 @@ export interface ThemeOptions {
   readonly createId: () => string;
 }
 
+/** What a service will call the first thing that a command makes: ids follow from commands. A phone would read it in the answer. */
+export const madeBy = ({ command, sender, commandId }: CityCommand, prefix: string): string =>
+  contextOf(causeOfCommand(command, sender.sub, commandId), 0).id(prefix);
+
+type CommandOf<Name extends StoredCommand> = Extract<CityCommand, { readonly command: Name }>;
+
+export type SendCommand = <Name extends StoredCommand>(
+  atMs: number,
+  sender: Sender,
+  command: Name,
+  data: CommandOf<Name>['data'],
+) => CommandOf<Name>;
+
+/** Gives each command its id. */
+export const commander =
+  (createId: () => string): SendCommand =>
+  <Name extends StoredCommand>(atMs: number, sender: Sender, command: Name, data: CommandOf<Name>['data']) =>
+    ({ kind: 'command', atMs, sender, command, commandId: createId(), data }) as unknown as CommandOf<Name>;
+
 /** One thread of the city's life, for ever, in the order of time. */
 export type Theme = Generator<CityAct, never>;
 
@@ -60,11 +81,15 @@ export class Threads {
   /** What has happened since the last call, up to now; of that, what is older than `freshFromMs` is left out. */
   advance(nowMs: number, freshFromMs: number = Number.NEGATIVE_INFINITY): CityAct[] {
     const acts: CityAct[] = [];
-    for (const thread of this.#threads) {
-      for (; thread.next.atMs <= nowMs; thread.next = thread.theme.next().value) {
-        if (thread.next.atMs >= freshFromMs) acts.push(thread.next);
-      }
+    // Always the thread that comes first: chance is drawn in the order of time, however often one looks.
+    for (let thread = this.#first(); thread.next.atMs <= nowMs; thread = this.#first()) {
+      if (thread.next.atMs >= freshFromMs) acts.push(thread.next);
+      thread.next = thread.theme.next().value;
     }
-    return acts.sort((a, b) => a.atMs - b.atMs);
+    return acts;
+  }
+
+  #first(): { readonly theme: Theme; next: CityAct } {
+    return this.#threads.reduce((first, other) => (other.next.atMs < first.next.atMs ? other : first));
   }
 }

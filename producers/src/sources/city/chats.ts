@@ -1,6 +1,6 @@
 // Customers and support agents talk. Pure.
 import { between, pick } from '../../random.ts';
-import type { CityCommand, Sender, Theme, ThemeOptions } from './act.ts';
+import { commander, type Theme, type ThemeOptions } from './act.ts';
 import { agent, customerSender, CUSTOMERS } from './people.ts';
 
 const TALKS: readonly (readonly [asked: string, answered: string])[] = [
@@ -21,10 +21,7 @@ export function* chats({ startMs, random, pace, createId }: ThemeOptions, line: 
   const pass = (low: number, high: number): void => {
     atMs += (between(random, low, high) * SECOND_MS) / pace;
   };
-  const say = (sender: Sender, chatId: string, message: string): CityCommand => ({
-    ...{ kind: 'command', atMs, command: 'chat.send_message', commandId: createId(), sender },
-    data: { chatId, message },
-  });
+  const command = commander(createId);
   for (;;) {
     const asking = customerSender(line === 0 ? 1 : 1 + Math.floor(random() * CUSTOMERS));
     const answering = agent(line + 1);
@@ -32,9 +29,9 @@ export function* chats({ startMs, random, pace, createId }: ThemeOptions, line: 
     for (let turns = 1 + Math.floor(random() * 3); turns > 0; turns--) {
       pass(2, 6);
       const [question, answer] = pick(random, TALKS);
-      yield say(asking, chatId, question);
+      yield command(atMs, asking, 'chat.send_message', { chatId, message: question });
       pass(3, 8);
-      yield say(answering, chatId, answer);
+      yield command(atMs, answering, 'chat.send_message', { chatId, message: answer });
     }
     pass(5, 15);
   }

@@ -2,7 +2,7 @@
 import type { RezEvents } from '@sluice/schemas';
 import { between, pick, type Random } from '../../random.ts';
 import type { OrderStatus } from './order-status.ts';
-import { customer, type Driver, driver } from './people.ts';
+import { customer, type Driver, driver, shopName } from './people.ts';
 import { cornerOf, planRoute, spotAlong } from './streets.ts';
 
 export interface OrderKeys {
@@ -38,6 +38,8 @@ export interface LifeOptions {
   readonly isShowcase: boolean;
 }
 
+/** Its orders are paid by the story: the payments service leaves them alone. */
+const CITY = 'city';
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60_000;
 const LOCATION_EVERY_MS = SECOND_MS;
@@ -74,7 +76,14 @@ export function* orderLife(order: Order, options: LifeOptions): Generator<OrderE
   const orderNumber = `RZ-${10_000 + order.number}`;
   const timings = isShowcase ? SHOWCASE : ORDINARY;
   const total = Math.round(between(random, 150, 1_500));
-  const payment = { paymentId: `pay-${orderId}`, orderId, amount: total, currency: 'INR', method: 'upi' };
+  const payment = {
+    paymentId: `pay-${orderId}`,
+    orderId,
+    amount: total,
+    currency: 'INR',
+    method: 'upi',
+    provider: CITY,
+  };
   let atMs = options.startMs;
   let status: OrderStatus | undefined;
 
@@ -93,6 +102,7 @@ export function* orderLife(order: Order, options: LifeOptions): Generator<OrderE
   const created = {
     ...{ orderId, orderNumber, merchantId: keys.merchantId, userId: keys.userId, customer: customer(order.user) },
     ...{ items: 1 + Math.floor(random() * 6), total, type: 'delivery', createdAt: stamp() },
+    ...{ merchantName: shopName(order.merchant), provider: CITY },
   };
   yield { atMs, type: 'order.created', keys, payload: created };
   yield become('placed');

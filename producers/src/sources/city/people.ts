@@ -43,6 +43,7 @@ export const driver = (number: number): Driver => ({
 
 /** As many as the orders know. */
 export const CUSTOMERS = 60;
+export const MERCHANTS = 23;
 
 const CUSTOMER_ROLE = 'customer';
 const AGENT_ROLE = 'agent';
@@ -51,6 +52,19 @@ export const customerSender = (number: number): Sender => ({
   sub: `u-${number}`,
   role: CUSTOMER_ROLE,
   name: nameOf(number),
+});
+
+export const merchantSender = (number: number): Sender => ({
+  sub: `owner-${number}`,
+  role: 'merchant_owner',
+  name: nameOf(number * 3 + 2),
+  merchantId: `m-${number}`,
+});
+
+export const driverSender = (number: number): Sender => ({
+  sub: `d-${number}`,
+  role: 'delivery_partner',
+  name: driver(number).name,
 });
 
 export const agent = (number: number): Sender => ({

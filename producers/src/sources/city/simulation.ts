@@ -2,7 +2,8 @@
 // Order numbers come round again, so that a city that runs for days does not fill its streams with new subjects: the
 // states of a user or a merchant stay few enough for one snapshot.
 import { between, type Random } from '../../random.ts';
-import { type OrderEvent, type Order, orderLife } from './order-life.ts';
+import { type Order, type OrderEvent, orderLife } from './order-life.ts';
+import { CUSTOMERS, MERCHANTS } from './people.ts';
 
 export interface CityOptions {
   /** Orders alive at once. */
@@ -17,8 +18,7 @@ export interface CityOptions {
 export const SHOWCASE_ORDER = 17;
 
 /** Coprime, so that every merchant meets every user. */
-const USERS = 60;
-const MERCHANTS = 23;
+const USERS = CUSTOMERS;
 const NUMBERS_PER_ORDER = 5;
 const MIN_NUMBERS = 40;
 /** About the time from placed to delivered. */

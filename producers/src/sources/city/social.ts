@@ -1,7 +1,6 @@
 // Customers follow each other, post, like, comment, and plan things together. Pure.
-import { causeOfCommand, contextOf } from '../../service/decision.ts';
-import { between, pick } from '../../random.ts';
-import type { CityCommand, StoredCommand, Theme, ThemeOptions } from './act.ts';
+import { between, pick, type Random } from '../../random.ts';
+import { commander, madeBy, type Sender, type Theme, type ThemeOptions } from './act.ts';
 import { customerSender, CUSTOMERS } from './people.ts';
 
 const POSTS = [
@@ -35,35 +34,19 @@ const FOLLOWED = 5;
 const REMEMBERED_POSTS = 12;
 const REMEMBERED_ACTIVITIES = 5;
 
-const commander =
-  ({ createId }: ThemeOptions) =>
-  <Name extends StoredCommand>(
-    atMs: number,
-    number: number,
-    command: Name,
-    data: Extract<CityCommand, { command: Name }>['data'],
-  ): Extract<CityCommand, { command: Name }> =>
-    ({ kind: 'command', atMs, command, commandId: createId(), sender: customerSender(number), data }) as Extract<
-      CityCommand,
-      { command: Name }
-    >;
-
-/** What the service will call it: ids follow from commands. A phone would read it in the answer. */
-const idOf = (prefix: string, { command, sender, commandId }: CityCommand): string =>
-  contextOf(causeOfCommand(command, sender.sub, commandId), 0).id(prefix);
+const someone = (random: Random): Sender => customerSender(1 + Math.floor(random() * CUSTOMERS));
 
 /** First everybody finds friends, which is no news to a city that was here before; then they talk. */
 export function* posts(options: ThemeOptions): Theme {
   const { startMs, random, pace } = options;
-  const command = commander(options);
-  const someone = (): number => 1 + Math.floor(random() * CUSTOMERS);
+  const command = commander(options.createId);
   let atMs = startMs;
   for (let number = 1; number <= CUSTOMERS; number++) {
     for (let step = 1; step <= FOLLOWED; step++) {
       // Follows meet nobody twice: steps grow, and the city is larger than their sum.
       const followed = customerSender(((number + step * step - 1) % CUSTOMERS) + 1).sub;
       atMs += (0.02 * SECOND_MS) / pace;
-      yield command(atMs, number, 'feed.follow_user', { userId: followed });
+      yield command(atMs, customerSender(number), 'feed.follow_user', { userId: followed });
     }
   }
   const recent: string[] = [];
@@ -71,23 +54,22 @@ export function* posts(options: ThemeOptions): Theme {
     atMs += (between(random, 1, 4) * SECOND_MS) / pace;
     const dice = random();
     if (recent.length === 0 || dice < 0.25) {
-      const posted = command(atMs, someone(), 'feed.create_post', { content: pick(random, POSTS) });
-      recent.push(idOf('post', posted));
+      const posted = command(atMs, someone(random), 'feed.create_post', { content: pick(random, POSTS) });
+      recent.push(madeBy(posted, 'post'));
       if (recent.length > REMEMBERED_POSTS) recent.shift();
       yield posted;
       continue;
     }
     const postId = pick(random, recent);
     yield dice < 0.8
-      ? command(atMs, someone(), 'feed.like_post', { postId })
-      : command(atMs, someone(), 'feed.comment_post', { postId, comment: pick(random, COMMENTS) });
+      ? command(atMs, someone(random), 'feed.like_post', { postId })
+      : command(atMs, someone(random), 'feed.comment_post', { postId, comment: pick(random, COMMENTS) });
   }
 }
 
 export function* activities(options: ThemeOptions): Theme {
   const { startMs, random, pace } = options;
-  const command = commander(options);
-  const someone = (): number => 1 + Math.floor(random() * CUSTOMERS);
+  const command = commander(options.createId);
   const recent: string[] = [];
   let atMs = startMs;
   for (;;) {
@@ -95,14 +77,14 @@ export function* activities(options: ThemeOptions): Theme {
     const dice = random();
     if (recent.length === 0 || dice < 0.08) {
       const startsAt = new Date(Math.round(atMs + between(random, 2, 48) * HOUR_MS)).toISOString();
-      const planned = command(atMs, someone(), 'activity.create', { title: pick(random, PLANS), startsAt });
-      recent.push(idOf('activity', planned));
+      const planned = command(atMs, someone(random), 'activity.create', { title: pick(random, PLANS), startsAt });
+      recent.push(madeBy(planned, 'activity'));
       if (recent.length > REMEMBERED_ACTIVITIES) recent.shift();
       yield planned;
       continue;
     }
     const data = { activityId: pick(random, recent) };
     const name = dice < 0.5 ? 'join' : dice < 0.65 ? 'leave' : dice < 0.9 ? 'like' : 'unlike';
-    yield command(atMs, someone(), `activity.${name}`, data);
+    yield command(atMs, someone(random), `activity.${name}`, data);
   }
 }
