@@ -7,6 +7,8 @@ import { systemClock } from './clock.ts';
 import { connectTo } from './nats.ts';
 import { createPublisher } from './publisher.ts';
 import { seededRandom } from './random.ts';
+import { runServices } from './service/host.ts';
+import { SERVICES } from './services/registry.ts';
 import { keysOf } from './sources/city/order-life.ts';
 import { City, SHOWCASE_ORDER, toOrder } from './sources/city/simulation.ts';
 import { type CityRun, runCity } from './sources/city.ts';
@@ -17,6 +19,7 @@ const USAGE = `Usage: cli.js city [--orders 200] [--rate 1] [--seed n]    publis
        cli.js load [--channels 100] [--bytes 200] [--count n] [--rate events-per-second] [--json]
                                                            publish as fast as it goes, or at a rate, and report
        cli.js apply-streams [--replicas 1] [--max-bytes n]  create the catalogue's streams that are missing
+       cli.js service <name|all> [--ack-wait seconds]       run a service (or all of them) until stopped
 NATS is found through SLUICE_NATS_URL (servers separated by commas; default nats://127.0.0.1:4222).
 `;
 
@@ -150,10 +153,42 @@ const apply = async (args: readonly string[]): Promise<void> => {
   }
 };
 
+const SECOND_MS = 1_000;
+
+const service = async (args: readonly string[]): Promise<void> => {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { 'ack-wait': { type: 'string', default: '10' } },
+  });
+  const names = positionals.includes('all') ? Object.keys(SERVICES) : positionals;
+  const unknown = names.filter((name) => !Object.hasOwn(SERVICES, name));
+  if (names.length === 0 || unknown.length > 0) {
+    throw new UsageError(`Which service? all, or some of ${Object.keys(SERVICES).join(', ')}`);
+  }
+  const servers = serversOf(process.env);
+  const signal = stopSignal();
+  let missing = names.length;
+  await runServices({
+    servers,
+    connect: { name: names.length === 1 ? `sluice-service-${names[0]}` : 'sluice-services' },
+    waitForServer: true,
+    services: names.map((name) => SERVICES[name]!),
+    ackWaitMs: toNumber('ack-wait', values['ack-wait'], (value) => value >= 1 && value <= 3_600) * SECOND_MS,
+    signal,
+    onFault: ({ cause, ...fault }) => say({ kind: 'fault', ...fault, reason: String(cause) }),
+    onRunning: ({ name, rebuilt }) => {
+      say({ kind: 'service', service: name, events: rebuilt.events, rebuiltMs: Math.round(rebuilt.ms) });
+      if (--missing === 0) say({ kind: 'running', source: 'service', services: names, servers });
+    },
+  });
+};
+
 const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   city,
   load,
   'apply-streams': apply,
+  service,
 };
 
 const main = async ([name = '', ...args]: readonly string[]): Promise<void> => {

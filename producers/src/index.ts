@@ -55,5 +55,6 @@ export {
   type Verdict,
 } from './service/definition.ts';
 export { contextOf } from './service/decision.ts';
+export { carrierOf, type HostOptions, runServices } from './service/host.ts';
 export { type RunningService, type ServiceFault, type ServiceOptions, startService } from './service/service.ts';
 export { SERVICES } from './services/registry.ts';

@@ -1,12 +1,20 @@
 // What tests of services need: the streams of the reference domain, commands as a gateway would store them, and what a
 // stream holds, decoded.
+import { fileURLToPath } from 'node:url';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
-import { applyStreams, type RunningService, SERVICES, type ServiceFault, startService } from '@sluice/producers';
+import {
+  applyStreams,
+  carrierOf,
+  createGrants,
+  type RunningService,
+  SERVICES,
+  type ServiceFault,
+  startService,
+} from '@sluice/producers';
 import {
   type Actor,
   commandSubject,
-  COMMAND_STREAM,
   packValue,
   mustCompileCatalogue,
   rez,
@@ -17,6 +25,7 @@ import {
 import { expect, test } from 'vitest';
 import { eventually } from './eventually.ts';
 import { type NatsServer, startNatsServer } from './nats-server.ts';
+import { startProcess, type TestProcess } from './process.ts';
 
 export interface StoredEvent {
   readonly subject: string;
@@ -24,21 +33,10 @@ export interface StoredEvent {
   readonly payload: Record<string, unknown>;
 }
 
-const NS_PER_HOUR = 3_600_000_000_000;
-
-/** All streams of the catalogue, and the one that keeps commands. */
+/** All streams of the catalogue, those of its commands and grants too. */
 export async function createServiceStreams(connection: NatsConnection): Promise<void> {
   const manager = await jetstreamManager(connection);
-  await applyStreams(manager, mustCompileCatalogue(rez).streams);
-  await manager.streams.add({
-    name: COMMAND_STREAM.name,
-    subjects: [...COMMAND_STREAM.subjects],
-    max_msgs_per_subject: 1,
-    discard: 'new',
-    discard_new_per_subject: true,
-    max_age: 26 * NS_PER_HOUR,
-    allow_direct: true,
-  });
+  await applyStreams(manager, mustCompileCatalogue(rez));
 }
 
 export interface SentCommand {
@@ -154,6 +152,7 @@ export const serviceTest = test.extend<ServiceFixtures>({
         connection: own,
         ackWaitMs: ACK_WAIT_MS,
         isOneAtATime,
+        carryOut: carrierOf(await createGrants({ connection: own })),
         onFault: (fault) => faults.push(fault),
       });
       running.push(service);
@@ -164,3 +163,16 @@ export const serviceTest = test.extend<ServiceFixtures>({
     expect(faults).toEqual([]);
   },
 });
+
+const CLI = fileURLToPath(new URL('../../producers/dist/cli.js', import.meta.url));
+
+/** A copy of a service as a process of its own, from dist, that can be killed. */
+export function startServiceProcess(natsUrl: string, name: string, ackWaitSeconds: number = 2): Promise<TestProcess> {
+  return startProcess({
+    name: `service ${name}`,
+    command: process.execPath,
+    args: [CLI, 'service', name, '--ack-wait', String(ackWaitSeconds)],
+    env: { PATH: process.env['PATH'] ?? '', SLUICE_NATS_URL: natsUrl },
+    isReady: (line) => line.includes('"kind":"running"'),
+  });
+}

@@ -38,6 +38,7 @@ export interface DeciderStats {
 
 const MAX_ATTEMPTS = 200;
 const PAUSE_MS = 5;
+const MAX_IN_ORDER = 8;
 
 export class Decider {
   readonly stats: DeciderStats = { decisions: 0, conflicts: 0, outcomes: 0 };
@@ -138,8 +139,10 @@ export class Decider {
       const lanes = new Map<string, { event: PlannedEvent; index: number }[]>();
       for (const [at, event] of remainder.events.entries()) {
         const { subject } = this.#log.check(event);
-        const lane = lanes.get(subject) ?? [];
-        lanes.set(subject, lane);
+        // A few in order, as they were decided; many side by side, in order per subject.
+        const name = remainder.events.length > MAX_IN_ORDER ? subject : '';
+        const lane = lanes.get(name) ?? [];
+        lanes.set(name, lane);
         lane.push({ event, index: at + 1 });
       }
       await Promise.all(

@@ -120,6 +120,7 @@ export class EventReader {
       } catch {
         // No leader, no server, timeout: for as long as it takes.
         this.#drop();
+        if (this.#options.connection.isClosed()) return this.close();
         await new Promise<void>((resolve) => this.#options.clock.after(RETRY_MS, resolve));
       }
     }

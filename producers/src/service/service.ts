@@ -192,7 +192,7 @@ class ServiceRunner implements RunningService {
         break;
       } catch (cause) {
         this.#fault('start', cause, part.stream);
-        if (this.#abort.signal.aborted) return;
+        if (this.#abort.signal.aborted || connection.isClosed()) return;
         await wait(this.#clock, RETRY_MS, this.#abort.signal);
       }
     }
