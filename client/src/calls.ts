@@ -1,12 +1,19 @@
-// Calls that wait for their answer. Asked once: whether to ask again is for the application. Knows frames; not the
+// Calls, and questions about who is on a channel, that wait for their answer. Asked once: whether to ask again is for the application. Knows frames; not the
 // connection.
-import type { CallResult, ErrorFrame, UpFrame } from '@sluice/schemas';
+import type { CallResult, ErrorFrame, Presence, UpFrame } from '@sluice/schemas';
 import type { Clock } from './clock.ts';
 import { ClientError } from './errors.ts';
 
 export interface CallOptions {
   /** Less patience than the catalogue has for the service. */
   readonly timeoutMs?: number;
+}
+
+/** Who is on a channel: users, not devices, over all pods. */
+export interface ChannelPresence {
+  readonly count: number;
+  /** Their subs, sorted, at most 1,000; absent where the channel tells only how many. */
+  readonly members?: readonly string[];
 }
 
 export interface CallsContext {
@@ -25,6 +32,8 @@ interface Waiting {
 const MAX_WAITING = 100;
 /** The gateway counts the same time; its answer says more than our own. */
 const GRACE_MS = 2_000;
+/** A gateway waits a second for the other pods. */
+const PRESENCE_TIMEOUT_MS = 5_000;
 
 export class Calls {
   readonly #context: CallsContext;
@@ -35,6 +44,24 @@ export class Calls {
   }
 
   call(name: string, data: unknown, { timeoutMs }: CallOptions): Promise<unknown> {
+    return this.#ask(timeoutMs, (id) => ({
+      kind: 'call',
+      id,
+      name,
+      data: data as Record<string, unknown>,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+    }));
+  }
+
+  presence(channel: string): Promise<ChannelPresence> {
+    return this.#ask(PRESENCE_TIMEOUT_MS, (id) => ({
+      kind: 'presence_query',
+      id,
+      channel,
+    })) as Promise<ChannelPresence>;
+  }
+
+  #ask(timeoutMs: number | undefined, toFrame: (id: number) => UpFrame): Promise<unknown> {
     const { clock } = this.#context;
     if (!this.#context.isReady()) return Promise.reject(new ClientError('not_connected'));
     if (this.#waiting.size >= MAX_WAITING) return Promise.reject(new ClientError('queue_full'));
@@ -43,19 +70,16 @@ export class Calls {
       const giveUp = (): void => this.#take(id)?.reject(new ClientError('no_answer'));
       const stopTimer = timeoutMs === undefined ? undefined : clock.after(timeoutMs + GRACE_MS, giveUp);
       this.#waiting.set(id, { resolve, reject, stopTimer });
-      const frame: UpFrame = {
-        kind: 'call',
-        id,
-        name,
-        data: data as Record<string, unknown>,
-        ...(timeoutMs !== undefined && { timeoutMs }),
-      };
-      if (!this.#context.send(frame)) this.#take(id)?.reject(new ClientError('not_connected'));
+      if (!this.#context.send(toFrame(id))) this.#take(id)?.reject(new ClientError('not_connected'));
     });
   }
 
   answered({ id, data }: CallResult): void {
     this.#take(id)?.resolve(data);
+  }
+
+  present({ id, count, members }: Presence): void {
+    this.#take(id)?.resolve({ count, ...(members && { members }) });
   }
 
   /** False if the error is about something else. */

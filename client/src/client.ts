@@ -8,7 +8,7 @@ import {
   type ErrorFrame,
   type UpFrame,
 } from '@sluice/schemas';
-import { Calls, type CallOptions } from './calls.ts';
+import { Calls, type CallOptions, type ChannelPresence } from './calls.ts';
 import { Commands, type Acknowledgement, type SendOptions } from './commands.ts';
 import type { Client, ClientEvents } from './contract.ts';
 import { ClientError } from './errors.ts';
@@ -148,6 +148,10 @@ export class SluiceClient implements Client {
 
   call<Answer>(name: string, data: unknown, options: CallOptions = {}): Promise<Answer> {
     return this.#calls.call(name, data, options) as Promise<Answer>;
+  }
+
+  presence(channel: string): Promise<ChannelPresence> {
+    return this.#calls.presence(channel);
   }
 
   on<Name extends keyof ClientEvents>(name: Name, listener: Listener<ClientEvents[Name]>): () => void {
@@ -354,6 +358,7 @@ export class SluiceClient implements Client {
         this.#subscriptions.receiveEphemeral(frame);
         return true;
       case 'presence':
+        this.#calls.present(frame);
         return true;
     }
   }

@@ -1,5 +1,5 @@
 // What applications program against: the client's interface, typed by a catalogue. Types only.
-import type { CallOptions } from './calls.ts';
+import type { CallOptions, ChannelPresence } from './calls.ts';
 import type { Acknowledgement, SendOptions } from './commands.ts';
 import type { ClientError } from './errors.ts';
 import type { EventTypes, Listener } from './events.ts';
@@ -69,5 +69,10 @@ export interface Client<
     data: RequestOf<Calls[Name]>,
     options?: CallOptions,
   ): Promise<AnswerOf<Calls[Name]>>;
+  /**
+   * Who is on a channel of this client, over all pods, where its catalogue entry lets subscribers ask. Rejects with a
+   * ClientError: `not_subscribed`, `forbidden`, `unavailable`, ...
+   */
+  presence(channel: string): Promise<ChannelPresence>;
   on<Name extends keyof ClientEvents>(name: Name, listener: Listener<ClientEvents[Name]>): () => void;
 }

@@ -1,6 +1,6 @@
 // What both doors export, apart from the two functions that need a transport.
 export type { EncodedPosition, FirstEvents } from '@sluice/schemas';
-export type { CallOptions } from './calls.ts';
+export type { CallOptions, ChannelPresence } from './calls.ts';
 export type { Acknowledgement, CommandRule, SendOptions } from './commands.ts';
 export type { CallTypes, Client, ClientEvents, CommandTypes } from './contract.ts';
 export type { Clock } from './clock.ts';

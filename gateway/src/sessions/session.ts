@@ -295,7 +295,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
       case 'call':
         return this.#pod.commands.call(this, (this.#requests ??= this.#pod.commands.createShare()), frame);
       case 'presence_query':
-        return void answerPresenceQuery(this, this.#pod, frame);
+        return void answerPresenceQuery(this, this.#subscriptions, this.#pod, frame);
       case 'pong':
     }
   }

@@ -57,8 +57,13 @@ export class Subscriptions {
     else subscription.denied('grants_unavailable');
   }
 
+  /** The one under this name, canonical or plain. */
+  named(channel: string): Subscription | undefined {
+    return this.#find(channel) ?? this.#find(this.#canonicalOf(channel));
+  }
+
   unsubscribe({ id, channel }: Unsubscribe): void {
-    const subscription = this.#find(channel) ?? this.#find(this.#canonicalOf(channel));
+    const subscription = this.named(channel);
     if (!subscription) return this.#session.error('not_subscribed', { id, channel });
     this.#drop(subscription);
     this.#session.pushFrame({ kind: 'unsubscribed', channel: subscription.name, id });
