@@ -4,18 +4,22 @@ import { parseArgs } from 'node:util';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { mustCompileCatalogue, rez } from '@sluice/schemas';
 import { systemClock } from './clock.ts';
-import { connectTo } from './nats.ts';
+import { createCommandSender } from './command-sender.ts';
+import { connectTo, type Connection } from './nats.ts';
 import { createPublisher } from './publisher.ts';
 import { seededRandom } from './random.ts';
 import { runServices } from './service/host.ts';
 import { SERVICES } from './services/registry.ts';
 import { keysOf } from './sources/city/order-life.ts';
 import { City, SHOWCASE_ORDER, toOrder } from './sources/city/simulation.ts';
+import { createTown } from './sources/city/town.ts';
 import { type CityRun, runCity } from './sources/city.ts';
 import { createLoadPublisher } from './sources/load.ts';
+import { runTown, type TownRun } from './sources/town.ts';
 import { applyStreams } from './streams.ts';
 
-const USAGE = `Usage: cli.js city [--orders 200] [--rate 1] [--seed n]    publish a simulated city until stopped
+const USAGE = `Usage: cli.js city [--orders 200] [--rate 1] [--seed n] [--only-orders] [--services]
+                                                           simulate a city until stopped; with the services that it needs
        cli.js load [--channels 100] [--bytes 200] [--count n] [--rate events-per-second] [--json]
                                                            publish as fast as it goes, or at a rate, and report
        cli.js apply-streams [--replicas 1] [--max-bytes n]  create the catalogue's streams that are missing
@@ -61,6 +65,8 @@ const city = async (args: readonly string[]): Promise<void> => {
       orders: { type: 'string', default: '200' },
       rate: { type: 'string', default: '1' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      'only-orders': { type: 'boolean', default: false },
+      services: { type: 'boolean', default: false },
     },
   });
   const orders = toNumber('orders', values.orders, (value) => isCount(value) && value <= 100_000);
@@ -71,33 +77,59 @@ const city = async (args: readonly string[]): Promise<void> => {
   const stopped = new Promise<'stopped'>((resolve) => {
     signal.addEventListener('abort', () => resolve('stopped'), { once: true });
   });
-  const connecting = createPublisher({
-    catalogue: rez,
-    servers,
-    connect: { name: 'sluice-city' },
-    waitForServer: true,
-  });
-  const publisher = await Promise.race([connecting, stopped]);
-  if (publisher === 'stopped') process.exit(0);
+  const connecting = connectTo({ servers, connect: { name: 'sluice-city' }, waitForServer: true });
+  const connection = await Promise.race([connecting, stopped]);
+  if (connection === 'stopped') process.exit(0);
+  const publisher = await createPublisher({ catalogue: rez, connection });
   publisher.onConnection((change) => {
     if (!signal.aborted) say({ kind: `nats_${change}` });
   });
+  // What waits for an acknowledgement must not keep a city that is to end.
+  const closed = stopped.then(() => publisher.close(CLOSE_TIMEOUT_MS));
 
   const startMs = systemClock.wallMs() - PAST_MS;
+  const runId = randomUUID().slice(0, 8);
   const run: CityRun = {
     city: new City({ orders, startMs, random: seededRandom(seed), pace: rate }),
     publisher,
     clock: systemClock,
     signal,
-    runId: randomUUID().slice(0, 8),
+    runId,
     onRunning: () =>
       say({ kind: 'running', source: 'city', orders, rate, seed, servers, watch: `order:o-${SHOWCASE_ORDER}` }),
     onUncertain: ({ type, keys }) => say({ kind: 'unacknowledged', type, orderId: keys.orderId }),
   };
+  await Promise.all([
+    runCity(run, startMs),
+    ...(values['only-orders'] ? [] : [town({ connection, publisher, signal, runId, seed, pace: rate })]),
+    ...(values.services ? [host({ names: Object.keys(SERVICES), servers, signal })] : []),
+  ]);
+  await closed;
+  await connection.close();
+};
+
+interface Town extends Pick<TownRun, 'publisher' | 'signal'> {
+  readonly connection: Connection;
+  readonly runId: string;
+  readonly seed: number;
+  readonly pace: number;
+}
+
+const town = async ({ connection, publisher, signal, runId, seed, pace }: Town): Promise<void> => {
+  const commands = createCommandSender(connection, systemClock);
+  let count = 0;
+  const createId = (): string => `${runId}-${(++count).toString(36)}`;
+  const startMs = systemClock.wallMs();
+  // Another chance than the orders', so that neither changes the other's story.
+  const random = seededRandom(seed + 1);
   try {
-    await runCity(run, startMs);
+    await runTown({
+      town: createTown({ startMs, random, pace, createId }),
+      ...{ publisher, commands, signal, clock: systemClock },
+      onLost: (act, reason) => say({ kind: 'lost', what: act.kind === 'command' ? act.command : act.type, reason }),
+    });
   } finally {
-    await publisher.close(CLOSE_TIMEOUT_MS);
+    commands.close();
   }
 };
 
@@ -166,15 +198,25 @@ const service = async (args: readonly string[]): Promise<void> => {
   if (names.length === 0 || unknown.length > 0) {
     throw new UsageError(`Which service? all, or some of ${Object.keys(SERVICES).join(', ')}`);
   }
-  const servers = serversOf(process.env);
-  const signal = stopSignal();
+  const ackWaitMs = toNumber('ack-wait', values['ack-wait'], (value) => value >= 1 && value <= 3_600) * SECOND_MS;
+  await host({ names, servers: serversOf(process.env), signal: stopSignal(), ackWaitMs });
+};
+
+interface Host {
+  readonly names: readonly string[];
+  readonly servers: readonly string[];
+  readonly signal: AbortSignal;
+  readonly ackWaitMs?: number;
+}
+
+const host = async ({ names, servers, signal, ackWaitMs }: Host): Promise<void> => {
   let missing = names.length;
   await runServices({
     servers,
     connect: { name: names.length === 1 ? `sluice-service-${names[0]}` : 'sluice-services' },
     waitForServer: true,
     services: names.map((name) => SERVICES[name]!),
-    ackWaitMs: toNumber('ack-wait', values['ack-wait'], (value) => value >= 1 && value <= 3_600) * SECOND_MS,
+    ...(ackWaitMs !== undefined && { ackWaitMs }),
     signal,
     onFault: ({ cause, ...fault }) => say({ kind: 'fault', ...fault, reason: String(cause) }),
     onRunning: ({ name, rebuilt }) => {
