@@ -85,28 +85,33 @@ export class ChannelPresence {
     return asked;
   }
 
-  #ask(channel: string): Promise<Attendance> {
+  async #ask(channel: string): Promise<Attendance> {
     const { roundup, clock, alivePods, local } = this.#options;
-    return new Promise((resolve) => {
-      // What the executor throws rejects.
-      const answers = new Map<string, Answer>();
-      let timer: TimerHandle | undefined;
+    const answers = new Map<string, Answer>();
+    let timer: TimerHandle | undefined;
+    let hasAll = false;
+    let finish = (): void => {};
+    const finished = new Promise<void>((resolve) => (finish = resolve));
+    const wait = (ms: number): void => {
+      clock.clear(timer);
+      timer = clock.setTimeout(finish, ms);
+    };
+    wait(PATIENCE_MS);
+    try {
       const stop = roundup.ask(channel, (answer) => {
         if (isAnswer(answer)) answers.set(answer.pod, answer);
-        if (answers.size < alivePods()) return;
-        clock.clear(timer);
-        timer = clock.setTimeout(finish, GRACE_MS);
+        if (hasAll || answers.size < alivePods()) return;
+        hasAll = true;
+        wait(GRACE_MS);
       });
-      const finish = (): void => {
-        stop();
-        clock.clear(timer);
-        // Whoever asks is one of those who know.
-        if (answers.size === 0)
-          answers.set('', { pod: '', count: local.count(channel), members: local.some(channel, MAX_MEMBERS) });
-        resolve(sum([...answers.values()]));
-      };
-      timer = clock.setTimeout(finish, PATIENCE_MS);
-    });
+      await finished;
+      stop();
+    } finally {
+      clock.clear(timer);
+    }
+    // Whoever asks is one of those who know.
+    if (answers.size === 0) return sum([{ count: local.count(channel), members: local.some(channel, MAX_MEMBERS) }]);
+    return sum([...answers.values()]);
   }
 }
 
