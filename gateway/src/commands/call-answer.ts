@@ -1,6 +1,8 @@
 // What a service answers to a call: data that fits the catalogue, or a refusal in words of its own. Pure; a service is
 // no more trusted to be well-behaved than a producer.
+import { isShallowJson, MAX_DEPTH } from '@sluice/schemas';
 import type { Validator } from 'typebox/compile';
+import { hasLoneSurrogate } from '../delivery/payload-gate.ts';
 import { asObject } from '../log/jetstream-api.ts';
 
 export type ParsedAnswer =
@@ -10,11 +12,17 @@ export type ParsedAnswer =
 
 /** As long as the wire's texts. */
 const MAX_TEXT_CHARS = 1_024;
+/** As deep as an event's data: the answer is one level around it, as the frame is. */
+const MAX_ANSWER_DEPTH = MAX_DEPTH + 1;
 
 export const parseAnswer = (validator: Validator, body: Uint8Array): ParsedAnswer => {
+  // What no frame could carry: deeper, it would break the encoder of the pod or the decoder of the client.
+  if (!isShallowJson(body, MAX_ANSWER_DEPTH)) return { kind: 'unusable', reason: 'is nested too deeply' };
   let parsed: unknown;
   try {
-    parsed = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8'));
+    const json = Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8');
+    if (hasLoneSurrogate(json)) return { kind: 'unusable', reason: 'has a text that is not well-formed Unicode' };
+    parsed = JSON.parse(json);
   } catch {
     return { kind: 'unusable', reason: 'is not JSON' };
   }

@@ -206,7 +206,7 @@ const packJson = (bytes: Uint8Array): Uint8Array | string => {
   try {
     const source = strictText.decode(bytes);
     // An escape may stand for half a surrogate pair, which msgpackr writes as bad bytes or as another character.
-    if (ESCAPED_SURROGATE.test(source) && hasLoneSurrogate(source)) return 'a text is not well-formed Unicode';
+    if (hasLoneSurrogate(source)) return 'a text is not well-formed Unicode';
     return packValue(JSON.parse(source));
   } catch (error) {
     // TextDecoder and JSON.parse throw on bad input; the reason goes to the log.
@@ -217,7 +217,9 @@ const packJson = (bytes: Uint8Array): Uint8Array | string => {
 const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-const hasLoneSurrogate = (json: string): boolean => {
+/** Throws on what is no JSON. */
+export const hasLoneSurrogate = (json: string): boolean => {
+  if (!ESCAPED_SURROGATE.test(json)) return false;
   let isFound = false;
   JSON.parse(json, (key, value: unknown) => {
     isFound ||= LONE_SURROGATE.test(key) || (typeof value === 'string' && LONE_SURROGATE.test(value));
