@@ -8,7 +8,7 @@ import type { LogSink } from '../log/log-sink.ts';
 import type { NatsLink } from '../log/nats.ts';
 import type { StreamFault } from '../log/streams.ts';
 import type { Clock } from '../operations/clock.ts';
-import type { Logger } from '../operations/log.ts';
+import { throttleLog, type Logger } from '../operations/log.ts';
 import { ChannelMembers } from './channel-members.ts';
 import { ChannelPresence } from './channel-presence.ts';
 import { bucketStream, KvStore } from './kv-store.ts';
@@ -47,6 +47,8 @@ const STOP_TIMEOUT_MS = 5_000;
 export const createPodPresence = async (options: PodPresenceOptions): Promise<PodPresence> => {
   const { catalogue, link, clock, log, bucket, lingerMs, leaseMs, deadAfterMs } = options;
   const { hasTtl, maxAgeMs } = await readBucket(link, bucket);
+  // Without NATS every user's task fails, again and again.
+  const logTrouble = throttleLog(log, 'warn', { perSecond: 0.2, burst: 3 }, clock);
   const transitions = catalogue.presence;
   const store = new KvStore({ link, clock, bucket, hasTtl, ...(transitions && { transitions }) });
   const users = new Presence({
@@ -57,7 +59,8 @@ export const createPodPresence = async (options: PodPresenceOptions): Promise<Po
     leaseMs,
     deadAfterMs,
     renewMs: maxAgeMs === 0 ? NEVER_MS : maxAgeMs / 3,
-    onNotice: (notice) => logNotice(log, notice),
+    onNotice: (notice) =>
+      notice.kind === 'trouble' ? logTrouble(toFields(notice), 'presence has to wait') : logNotice(log, notice),
   });
   const channels = new ChannelPresence({
     local: new ChannelMembers(),
@@ -99,10 +102,14 @@ export const createPodPresence = async (options: PodPresenceOptions): Promise<Po
   };
 };
 
-const logNotice = (log: Logger, notice: PresenceNotice): void => {
+const toFields = ({ error, during }: Extract<PresenceNotice, { kind: 'trouble' }>): Record<string, unknown> => ({
+  err: error,
+  during,
+});
+
+const logNotice = (log: Logger, notice: Exclude<PresenceNotice, { kind: 'trouble' }>): void => {
   if (notice.kind === 'pod_declared_dead') log.warn(notice, 'a pod is dead: telling who went with it');
-  else if (notice.kind === 'lease_lost') log.warn(notice, 'declared dead by another pod: writing everything again');
-  else log.warn({ err: notice.error, during: notice.during }, 'presence has to wait');
+  else log.warn(notice, 'declared dead by another pod: writing everything again');
 };
 
 interface Bucket {
