@@ -1,8 +1,12 @@
-import { command, catalogue, type CallsOf, type CommandsOf, type DownFrame } from '@sluice/schemas';
+import { command, type CallsOf, type CommandsOf, type DownFrame, type EventsOf, type rez } from '@sluice/schemas';
 import { describe, expect, test } from 'vitest';
 import { createClientOver } from './door.ts';
 import type { ClientOptions } from './options.ts';
 import { ManualClock, ScriptedGateway, type ScriptedLink, welcome } from './scripted.fixture.ts';
+
+type RezEvents = EventsOf<typeof rez>;
+type RezCommands = CommandsOf<typeof rez>;
+type RezCalls = CallsOf<typeof rez>;
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -275,22 +279,16 @@ test('nobody has to ask what became of a command', async () => {
 });
 
 test('names and data are those of the catalogue', () => {
-  const definition = catalogue({
-    families: [],
-    channels: [],
-    commands: [command({ name: 'note.add', schema: {} as never, roles: 'any', offline: 'commutative' })],
-    role: { claim: 'role', fallback: 'customer' },
-  });
-  type C = typeof definition;
   const gateway = new ScriptedGateway();
-  const client = createClientOver(() => gateway.transport)<object, CommandsOf<C>, CallsOf<C>>({
-    url: 'ws://a.test',
-    token: 't',
-  });
+  const options = { url: 'ws://a.test', token: 't' };
+  const client = createClientOver(() => gateway.transport)<RezEvents, RezCommands, RezCalls>(options);
 
+  void client.send('chat.send_message', { chatId: 'c-1', message: 'hello' });
+  // @ts-expect-error -- the message is missing
+  void client.send('chat.send_message', { chatId: 'c-1' });
   // @ts-expect-error -- there is no such command
-  void client.send('note.ad', {});
+  void client.send('chat.send_massage', { chatId: 'c-1', message: 'hello' });
   // @ts-expect-error -- there is no such call
-  client.call('note.count', {}).catch(() => {});
+  client.call('chat.unheard_of', {}).catch(() => {});
   client.close();
 });
