@@ -1,0 +1,3 @@
+import type { CatalogueDefinition } from '@sluice/schemas';
+
+export const catalogue: CatalogueDefinition;
