@@ -197,6 +197,19 @@ test('a bucket that is made anew: members are confirmed again, the others go', a
   expect(stays!.recorder.resets(CHAT)).toEqual([]);
 });
 
+test('a purge of the bucket, which no message tells of, ends the memberships of all', async ({
+  connection,
+  grants,
+  openFrames,
+}) => {
+  await grants.grant(CHAT, 'u-1');
+  const client = await openFrames({ token: await tokenOf('u-1') });
+  await client.subscribeUntilLive(CHAT);
+
+  await (await jetstreamManager(connection)).streams.purge('KV_grants');
+  expect(await client.next('unsubscribed')).toMatchObject({ channel: CHAT, code: 'revoked' });
+});
+
 test('a gateway whose catalogue takes grants does not start on a bucket that is missing, or forgets in silence', async () => {
   await using nats = await startNatsServer();
   await using connection = await nats.connect();

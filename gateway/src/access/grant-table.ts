@@ -52,6 +52,8 @@ export class GrantTable {
   readonly #onFault: (error: unknown, where: string) => void;
   readonly #entries = new Map<string, Entry>();
   readonly #recent = new Map<string, Known>();
+  /** Waiting to be confirmed: usually none, of very many. */
+  readonly #suspended = new Set<Hold>();
   #generation = 0;
 
   constructor(clock: Clock, onFault: (error: unknown, where: string) => void) {
@@ -78,6 +80,7 @@ export class GrantTable {
 
   release(hold: Hold): void {
     hold.state = 'over';
+    this.#suspended.delete(hold);
     const entry = this.#entries.get(hold.grant);
     if (!entry?.holds.delete(hold) || entry.holds.size > 0) return;
     this.#clock.clear(entry.timer);
@@ -105,6 +108,7 @@ export class GrantTable {
       if (!isGranted) this.deny(hold, hold.state === 'suspended' ? 'revoked' : 'forbidden');
       else {
         hold.state = 'open';
+        this.#suspended.delete(hold);
         this.#tell(hold, 'granted');
       }
     }
@@ -132,20 +136,22 @@ export class GrantTable {
     }
   }
 
-  /** Whoever has been granted something has to be confirmed. */
-  suspend(nowMs: number): void {
+  /** Whoever has been granted something by a change before that sequence has to be confirmed. */
+  suspend(nowMs: number, before: number = Number.POSITIVE_INFINITY): void {
     for (const entry of [...this.#entries.values()]) {
+      if (entry.sequence >= before) continue;
       for (const hold of [...entry.holds]) {
         if (hold.state !== 'open') continue;
         hold.state = 'suspended';
         hold.suspendedMs = nowMs;
+        this.#suspended.add(hold);
         this.#tell(hold, 'suspended');
       }
     }
   }
 
-  suspendedGrants(): readonly string[] {
-    return [...this.#entries.values()].filter(hasSuspended).map(({ grant }) => grant);
+  suspendedGrants(): ReadonlySet<string> {
+    return new Set([...this.#suspended].map(({ grant }) => grant));
   }
 
   suspendedHolds(grant: string): readonly Hold[] {
@@ -153,10 +159,8 @@ export class GrantTable {
   }
 
   denySuspendedSince(untilMs: number): void {
-    for (const entry of [...this.#entries.values()].filter(hasSuspended)) {
-      for (const hold of [...entry.holds]) {
-        if (hold.state === 'suspended' && hold.suspendedMs <= untilMs) this.deny(hold, 'grants_unavailable');
-      }
+    for (const hold of [...this.#suspended]) {
+      if (hold.suspendedMs <= untilMs) this.deny(hold, 'grants_unavailable');
     }
   }
 
@@ -205,8 +209,6 @@ export class GrantTable {
     }
   }
 }
-
-const hasSuspended = ({ holds }: Entry): boolean => [...holds].some(({ state }) => state === 'suspended');
 
 /** Until when a value grants: a JSON object does, for ever or until its `expiresAt` (ISO 8601). Anything else does not. */
 export const untilMsOf = (value: Uint8Array): number => {

@@ -33,6 +33,10 @@ export class ModelGrantStream implements GrantSource {
     return this.isFollowing;
   }
 
+  firstSequence(): number {
+    return this.log[0]?.sequence ?? this.#last + 1;
+  }
+
   read(grant: string): Promise<GrantChange | undefined> {
     return new Promise((resolve, reject) => this.reads.push({ grant, resolve, reject }));
   }

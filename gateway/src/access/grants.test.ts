@@ -177,6 +177,19 @@ test('who was revoked while the tail was away learns it, and who cannot be confi
   expect(other.told).toEqual(['granted', 'suspended', 'grants_unavailable']);
 });
 
+test('a purge of the stream, which no message tells of, ends what it has taken', async () => {
+  stream.put(GRANT);
+  stream.put('chat.c-2.u-1');
+  const purged = await hold();
+  const kept = await hold('chat.c-2.u-1');
+  stream.remove(GRANT);
+  clock.advance(500);
+  await answerAll();
+
+  expect(purged.holder.told).toEqual(['granted', 'suspended', 'revoked']);
+  expect(kept.holder.told).toEqual(['granted']);
+});
+
 test('another stream in place of the old one: everybody is suspended until its leader confirms them', async () => {
   stream.put(GRANT);
   stream.put('chat.c-2.u-1');

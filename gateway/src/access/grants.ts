@@ -21,6 +21,8 @@ export interface GrantSource {
   read(grant: string): Promise<GrantChange | undefined>;
   /** The tail follows its stream, and the leader was heard of lately. */
   isCurrent(): boolean;
+  /** What the leader stored before this, it stores no more; 0 if nobody knows. */
+  firstSequence(): number;
 }
 
 export interface GrantsOptions {
@@ -62,6 +64,7 @@ export class GrantBook implements Grants {
   #reads = 0;
   readonly #waitingReads: (() => void)[] = [];
   #isConfirming = false;
+  #firstSequence = 0;
 
   constructor({ source, clock, onFault }: GrantsOptions) {
     this.#source = source;
@@ -148,9 +151,18 @@ export class GrantBook implements Grants {
     const nowMs = this.#clock.now();
     if (this.#source.isCurrent()) {
       this.#currentMs = nowMs;
+      this.#noticePurge(nowMs);
       void this.#confirm();
     } else if (nowMs - this.#currentMs >= STALE_MS) this.#table.suspend(nowMs);
     this.#table.denySuspendedSince(nowMs - PATIENCE_MS);
+  }
+
+  /** No message tells of what was purged. */
+  #noticePurge(nowMs: number): void {
+    const firstSequence = this.#source.firstSequence();
+    if (firstSequence === this.#firstSequence) return;
+    this.#firstSequence = firstSequence;
+    this.#table.suspend(nowMs, firstSequence);
   }
 
   /** Every grant in use that is suspended is read again. Never rejects. */
@@ -159,7 +171,7 @@ export class GrantBook implements Grants {
     this.#isConfirming = true;
     try {
       const grants = this.#table.suspendedGrants();
-      await Promise.all(grants.map((grant) => this.#ask(grant, () => this.#table.suspendedHolds(grant))));
+      await Promise.all(Array.from(grants, (grant) => this.#ask(grant, () => this.#table.suspendedHolds(grant))));
     } catch (error) {
       this.#onFault(error, 'grants');
     } finally {

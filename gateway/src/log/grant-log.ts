@@ -102,6 +102,7 @@ export const createGrantLog = (options: GrantLogOptions): GrantLog => {
         const { state, leaderReadMs } = reader.status();
         return state === 'reading' && clock.now() - leaderReadMs <= MAX_LEADER_AGE_MS;
       },
+      firstSequence: () => reader.status().leaderFirstSequence,
       read: async (grant) => {
         const message = await readFromLeader(
           nats.requests,

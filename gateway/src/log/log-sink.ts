@@ -49,6 +49,8 @@ export interface ReaderStatus {
   readonly leaderSequence: number;
   readonly previousLeaderSequence: number;
   readonly leaderReadMs: number;
+  /** The first sequence that is stored, of the same reading. */
+  readonly leaderFirstSequence: number;
   /** Delivered by this reader since it was created. */
   readonly received: number;
   readonly recreations: number;

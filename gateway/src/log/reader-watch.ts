@@ -40,6 +40,7 @@ export interface WatchReadings {
   lastHeardMs: number;
   leaderSequence: number;
   previousLeaderSequence: number;
+  leaderFirstSequence: number;
   leaderReadMs: number;
 }
 
@@ -51,7 +52,13 @@ const SILENCE_MS = 2 * HEARTBEAT_MS + 500;
 const NO_SERVICE_MS = 5_000;
 
 export class ReaderWatch {
-  readonly readings: WatchReadings = { lastHeardMs: 0, leaderSequence: 0, previousLeaderSequence: 0, leaderReadMs: 0 };
+  readonly readings: WatchReadings = {
+    lastHeardMs: 0,
+    leaderSequence: 0,
+    previousLeaderSequence: 0,
+    leaderFirstSequence: 0,
+    leaderReadMs: 0,
+  };
   readonly #options: ReaderWatchOptions;
   readonly #comparison = new LeaderComparison();
   #ticker: TimerHandle | undefined;
@@ -104,6 +111,7 @@ export class ReaderWatch {
     if (!reading.hasLeader) throw new GatewayError('nats_no_leader', `stream ${stream} has no leader here`);
     this.readings.previousLeaderSequence = this.readings.leaderSequence;
     this.readings.leaderSequence = reading.lastSequence;
+    this.readings.leaderFirstSequence = reading.firstSequence;
     this.readings.leaderReadMs = clock.now();
     return reading;
   }
