@@ -1,8 +1,9 @@
-// Calls, and questions about who is on a channel, that wait for their answer. Asked once: whether to ask again is for the application. Knows frames; not the
-// connection.
-import type { CallResult, ErrorFrame, Presence, UpFrame } from '@sluice/schemas';
+// Calls, and questions about who is on a channel, that wait for their answer. Asked once: whether to ask again is for the
+// application. Knows frames; not the connection.
+import type { Call, CallResult, ErrorFrame, Presence, PresenceQuery, UpFrame } from '@sluice/schemas';
 import type { Clock } from './clock.ts';
 import { ClientError } from './errors.ts';
+import type { Rehearsed } from './rehearsal.ts';
 
 export interface CallOptions {
   /** Less patience than the catalogue has for the service. */
@@ -20,6 +21,8 @@ export interface CallsContext {
   readonly clock: Clock;
   isReady(): boolean;
   nextRequestId(): number;
+  /** Throws for what no gateway could read. */
+  rehearse(frame: Call | PresenceQuery): Rehearsed;
   send(frame: UpFrame): boolean;
 }
 
@@ -38,9 +41,14 @@ const PRESENCE_TIMEOUT_MS = 5_000;
 export class Calls {
   readonly #context: CallsContext;
   readonly #waiting = new Map<number, Waiting>();
+  #maxFrameBytes = Number.POSITIVE_INFINITY;
 
   constructor(context: CallsContext) {
     this.#context = context;
+  }
+
+  welcomed(maxFrameBytes: number): void {
+    this.#maxFrameBytes = maxFrameBytes;
   }
 
   call(name: string, data: unknown, { timeoutMs }: CallOptions): Promise<unknown> {
@@ -61,16 +69,24 @@ export class Calls {
     })) as Promise<ChannelPresence>;
   }
 
-  #ask(timeoutMs: number | undefined, toFrame: (id: number) => UpFrame): Promise<unknown> {
+  #ask(timeoutMs: number | undefined, toFrame: (id: number) => Call | PresenceQuery): Promise<unknown> {
     const { clock } = this.#context;
     if (!this.#context.isReady()) return Promise.reject(new ClientError('not_connected'));
     if (this.#waiting.size >= MAX_WAITING) return Promise.reject(new ClientError('queue_full'));
     const id = this.#context.nextRequestId();
+    const frame = toFrame(id);
+    try {
+      // Sent, it would cost the connection.
+      if (this.#context.rehearse(frame).bytes > this.#maxFrameBytes)
+        return Promise.reject(new ClientError('frame_too_large'));
+    } catch (cause) {
+      return Promise.reject(new ClientError('invalid_command', { cause }));
+    }
     return new Promise((resolve, reject) => {
       const giveUp = (): void => this.#take(id)?.reject(new ClientError('no_answer'));
       const stopTimer = timeoutMs === undefined ? undefined : clock.after(timeoutMs + GRACE_MS, giveUp);
       this.#waiting.set(id, { resolve, reject, stopTimer });
-      if (!this.#context.send(toFrame(id))) this.#take(id)?.reject(new ClientError('not_connected'));
+      if (!this.#context.send(frame)) this.#take(id)?.reject(new ClientError('not_connected'));
     });
   }
 

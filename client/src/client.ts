@@ -4,8 +4,11 @@ import {
   encodeFrame,
   PROTOCOL_VERSION,
   SUBPROTOCOLS,
+  type Call,
+  type Command,
   type DownFrame,
   type ErrorFrame,
+  type PresenceQuery,
   type UpFrame,
 } from '@sluice/schemas';
 import { Calls, type CallOptions, type ChannelPresence } from './calls.ts';
@@ -15,6 +18,7 @@ import { ClientError } from './errors.ts';
 import { Emitter, type Listener } from './events.ts';
 import { toMessage } from './message.ts';
 import type { ReadyOptions } from './options.ts';
+import { rehearse } from './rehearsal.ts';
 import {
   INITIAL,
   isSameState,
@@ -77,6 +81,7 @@ export class SluiceClient implements Client {
       isReady: () => this.#connection.phase.kind === 'connected' && this.#link !== undefined,
       send: (frame: UpFrame) => this.#send(frame),
       nextRequestId: () => this.#nextRequestId(),
+      rehearse: (frame: Command | Call | PresenceQuery) => rehearse(frame, encoding),
     };
     this.#subscriptions = new Subscriptions({
       ...context,
@@ -90,7 +95,6 @@ export class SluiceClient implements Client {
       scheduleMs: options.backoffScheduleMs,
       rules: options.commands,
       newId: options.newCommandId,
-      measure: (frame) => encodeFrame(frame, encoding).length,
     });
     this.#calls = new Calls(context);
   }
@@ -332,6 +336,7 @@ export class SluiceClient implements Client {
         this.#tokens.expiresIn(frame.expiresInMs);
         this.#input({ kind: 'welcome', pingIntervalMs: frame.pingIntervalMs, expiresInMs: frame.expiresInMs });
         if (this.#connection.phase.kind === 'connected') this.#sendRequests();
+        this.#calls.welcomed(frame.limits.maxFrameBytes);
         this.#commands.welcomed(frame.subject, frame.limits.maxFrameBytes);
         return true;
       case 'ok':

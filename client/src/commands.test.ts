@@ -154,6 +154,42 @@ describe('a command', () => {
     expect(idsOn(gateway.link)).toEqual([]);
   });
 
+  test.each(['msgpack', 'json'] as const)('that no gateway could read is refused too (%s)', async (encoding) => {
+    const { gateway, client } = connect({ encoding });
+    let deep: unknown = 1;
+    for (let i = 0; i < 40; i++) deep = [deep];
+
+    await expect(client.send('note.add', { deep })).rejects.toMatchObject({ code: 'invalid_command' });
+    // An emoji that was cut in half: JSON has a form for it, msgpack has none.
+    const half = client.send('note.add', { text: '👋'.slice(0, 1) });
+    if (encoding === 'msgpack') await expect(half).rejects.toMatchObject({ code: 'invalid_command' });
+    expect(idsOn(gateway.link)).toHaveLength(encoding === 'msgpack' ? 0 : 1);
+  });
+
+  test('that turns out to be too long for the gateway does not cost the connection either', async () => {
+    const { gateway, client } = setUp();
+    const long = client.send('note.add', { text: 'x'.repeat(5_000) });
+    void client.send('note.add', {});
+    client.connect();
+    gateway.link.open();
+    gateway.link.send({ ...welcome(), limits: { maxFrameBytes: 4_096, maxSubscriptions: 100 } } as DownFrame);
+
+    await expect(long).rejects.toMatchObject({ code: 'frame_too_large' });
+    expect(idsOn(gateway.link)).toEqual(['id-2']);
+  });
+
+  test('is what it was when it was sent, whatever the application does with its object later', () => {
+    const { gateway, client } = setUp();
+    const note = { text: 'hello', tags: ['a'] };
+    void client.send('note.add', note);
+    note.text = 'bye';
+    note.tags.push('b');
+    client.connect();
+    gateway.welcome();
+
+    expect(commandsOn(gateway.link)[0]?.data).toEqual({ text: 'hello', tags: ['a'] });
+  });
+
   test('is dropped after 24 hours', async () => {
     const { clock, client } = setUp();
     const sent = client.send('note.add', {});
@@ -245,6 +281,18 @@ describe('a call', () => {
     gateway.link.send({ kind: 'error', code: 'refused', message: 'no', id, refusal: { code: 'not_yours' } });
 
     await expect(asked).rejects.toMatchObject({ code: 'refused', refusal: { code: 'not_yours' } });
+  });
+
+  test('that no message could carry is refused before it costs the connection', async () => {
+    const { gateway, client } = connect();
+
+    await expect(client.call('note.count', { text: 'x'.repeat(1_000_000) })).rejects.toMatchObject({
+      code: 'frame_too_large',
+    });
+    for (const text of ['👋'.slice(0, 1), Symbol('none')]) {
+      await expect(client.call('note.count', { text })).rejects.toMatchObject({ code: 'invalid_command' });
+    }
+    expect(callsOn(gateway.link)).toEqual([]);
   });
 
   test('is asked once: a lost connection, a closed client and silence end it', async () => {

@@ -1,9 +1,17 @@
 // Commands on their way: kept, and sent again with the same id after every interruption, until the gateway has stored
 // them (I6). Knows frames and time; not the connection.
-import { isRetryable, type ErrorFrame, type OkReply, type OfflineRule, type UpFrame } from '@sluice/schemas';
+import {
+  isRetryable,
+  type Command,
+  type ErrorFrame,
+  type OkReply,
+  type OfflineRule,
+  type UpFrame,
+} from '@sluice/schemas';
 import { backoffMs } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import { ClientError } from './errors.ts';
+import type { Rehearsed } from './rehearsal.ts';
 
 export interface SendOptions {
   /** The application's own name for what it does; a random one by default. Of two with one name the first counts. */
@@ -33,8 +41,8 @@ export interface CommandsContext {
   readonly newId: () => string;
   isReady(): boolean;
   nextRequestId(): number;
-  /** Bytes on the wire. Throws for what has no form there. */
-  measure(frame: UpFrame): number;
+  /** Throws for what no gateway could read. */
+  rehearse(frame: Command): Rehearsed;
   send(frame: UpFrame): boolean;
 }
 
@@ -90,15 +98,15 @@ export class Commands {
     const isQueued = options.queue ?? !this.#neverQueued.has(name);
     if (!isQueued && !this.#context.isReady()) return refuse('not_connected');
     if (this.#pending.size >= MAX_KEPT) return refuse('queue_full');
-    const record = data as Record<string, unknown>;
-    let bytes: number;
+    const frame: Command = { kind: 'command', id: 0xffff_ffff, commandId, name, data: data as Command['data'] };
+    let rehearsed: Rehearsed;
     try {
-      bytes = this.#context.measure({ kind: 'command', id: 0xffff_ffff, commandId, name, data: record });
+      rehearsed = this.#context.rehearse(frame);
     } catch (cause) {
       return refuse('invalid_command', cause);
     }
     // Sent, it would cost the connection.
-    if (bytes > this.#maxFrameBytes) return refuse('frame_too_large');
+    if (rehearsed.bytes > this.#maxFrameBytes) return refuse('frame_too_large');
     let settle: Pick<Pending, 'resolve' | 'reject'> | undefined;
     const promise = new Promise<Acknowledgement>((resolve, reject) => {
       settle = { resolve, reject };
@@ -107,7 +115,8 @@ export class Commands {
     promise.catch(() => {});
     const expiresAtMs = clock.now() + KEEP_MS;
     this.#pending.set(key, {
-      ...{ name, commandId, data: record, bytes, isQueued, expiresAtMs, promise },
+      ...{ name, commandId, isQueued, expiresAtMs, promise },
+      ...rehearsed,
       ...settle!,
       requestId: undefined,
     });
@@ -121,6 +130,10 @@ export class Commands {
     if (this.#subject !== undefined && this.#subject !== subject) this.#rejectAll('subject_mismatch');
     this.#subject = subject;
     this.#maxFrameBytes = maxFrameBytes;
+    // Taken while the limit was not known: sent, each of them would cost this connection and the next ones.
+    for (const pending of [...this.#pending.values()]) {
+      if (pending.bytes > maxFrameBytes) this.#reject(pending, 'frame_too_large');
+    }
     this.#goOn();
   }
 
@@ -152,9 +165,7 @@ export class Commands {
     this.#refusals = 0;
     for (const pending of [...this.#byRequest.values()]) {
       this.#land(pending.requestId!);
-      if (pending.isQueued) continue;
-      this.#forget(pending);
-      pending.reject(new ClientError('connection_lost'));
+      if (!pending.isQueued) this.#reject(pending, 'connection_lost');
     }
   }
 
@@ -230,17 +241,18 @@ export class Commands {
     const nowMs = this.#context.clock.now();
     for (const pending of [...this.#pending.values()]) {
       if (pending.expiresAtMs > nowMs) break;
-      this.#forget(pending);
-      pending.reject(new ClientError('command_expired'));
+      this.#reject(pending, 'command_expired');
     }
     this.#awaitExpiry();
   }
 
   #rejectAll(code: string): void {
-    for (const pending of [...this.#pending.values()]) {
-      this.#forget(pending);
-      pending.reject(new ClientError(code));
-    }
+    for (const pending of [...this.#pending.values()]) this.#reject(pending, code);
+  }
+
+  #reject(pending: Pending, code: string): void {
+    this.#forget(pending);
+    pending.reject(new ClientError(code));
   }
 }
 
