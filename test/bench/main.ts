@@ -2,6 +2,7 @@
 // other, and prints what they found. The one file of the benchmarks that reads arguments and the environment.
 import { type Benchmark, createStage, type Stage } from './benchmark.ts';
 import { nowMs } from './clock.ts';
+import { conflate } from './conflate.ts';
 import { connect } from './connect.ts';
 import { fanout } from './fanout.ts';
 import { idle } from './idle.ts';
@@ -20,6 +21,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   fanout,
   many,
   latency,
+  conflate,
   resume,
   resumeDeep,
   resumeCold,

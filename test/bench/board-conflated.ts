@@ -1,0 +1,5 @@
+// A catalogue, as a module that a gateway is told of by path.
+import type { CatalogueDefinition } from '@sluice/schemas';
+import { createBoard, EVERY_MS } from './board.ts';
+
+export const catalogue: CatalogueDefinition = createBoard(EVERY_MS);
