@@ -45,6 +45,7 @@ const READINGS: Readings = {
   conflated: 12,
   expired: 2,
   ephemeral: { received: 5, sent: 9 },
+  presence: { told: { online: 2, offline: 1 }, pods: 3, pending: 1 },
   auth: { accepted: 8, token_expired: 1 },
   streams: [ORDER, { ...ORDER, stream: 'PAYMENT', head: 1_300 }],
 };

@@ -21,6 +21,15 @@ export interface StreamReadings {
   readonly headTimeMs: number;
 }
 
+export interface PresenceReadings {
+  /** Transitions that this pod has published. */
+  readonly told: Counts;
+  /** Pods that live, as listed last. */
+  readonly pods: number;
+  /** Users whose presence is being written, or is to be taken back for a dead pod. */
+  readonly pending: number;
+}
+
 /** What a pod can be asked at any moment. Totals count from the start of the process. */
 export interface Readings {
   readonly nowMs: number;
@@ -57,6 +66,8 @@ export interface Readings {
   /** What became of ephemeral events: received, over_limit, too_large, refused; sent and slow count receivers. */
   readonly ephemeral: Counts;
   readonly auth: Counts;
+  /** Absent where the catalogue has no presence. */
+  readonly presence?: PresenceReadings;
   readonly streams: readonly StreamReadings[];
 }
 
@@ -124,6 +135,20 @@ export const METRICS: readonly Definition[] = [
   counted('gauge', 'sluice_connections', 'encoding', 'Open connections.', (from) => from.connections),
   single('counter', 'sluice_connections_total', 'Connections opened.', (from) => from.connectionsTotal),
   single('gauge', 'sluice_users', 'Users with a connection.', (from) => from.users),
+  counted(
+    'counter',
+    'sluice_presence_told_total',
+    'state',
+    'Times that this pod has told that a user came or went.',
+    (from) => from.presence?.told ?? {},
+  ),
+  single('gauge', 'sluice_presence_pods', 'Pods that live.', (from) => from.presence?.pods ?? 0),
+  single(
+    'gauge',
+    'sluice_presence_pending',
+    'Users whose presence is being written.',
+    (from) => from.presence?.pending ?? 0,
+  ),
   single('gauge', 'sluice_subscriptions', 'Open subscriptions.', (from) => from.subscriptions),
   single(
     'gauge',

@@ -4,12 +4,13 @@ import type { Channels } from '../delivery/channels.ts';
 import type { Conflation } from '../delivery/conflation.ts';
 import type { Ephemeral } from '../delivery/ephemeral.ts';
 import type { PayloadGate } from '../delivery/payload-gate.ts';
+import type { Presence } from '../presence/presence.ts';
 import type { Reader } from '../log/reader.ts';
 import type { Tail } from '../log/tail.ts';
 import type { SessionCounters } from '../sessions/pod.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Readiness } from './health.ts';
-import type { Readings, StreamReadings } from './metrics.ts';
+import type { PresenceReadings, Readings, StreamReadings } from './metrics.ts';
 
 export interface ReadingSources {
   readonly nowMs: number;
@@ -22,6 +23,7 @@ export interface ReadingSources {
   readonly gate: PayloadGate;
   readonly conflation: Conflation;
   readonly ephemeral: Ephemeral | undefined;
+  readonly presence: Presence | undefined;
   readonly auth: Readings['auth'];
   readonly readers: ReadonlyMap<string, Reader>;
   readonly tails: ReadonlyMap<string, Tail>;
@@ -53,10 +55,17 @@ export const takeReadings = (from: ReadingSources): Readings => {
     conflated: from.conflation.leftOutCount,
     expired: from.gate.expiredCount,
     ephemeral: ephemeralCounts(from.ephemeral),
+    ...(from.presence && { presence: presenceReadings(from.presence) }),
     auth: from.auth,
     streams: [...from.readers].map(([stream, reader]) => readStream(reader, from.tails.get(stream)!)),
   };
 };
+
+const presenceReadings = ({ told, alivePods, pending }: Presence): PresenceReadings => ({
+  told,
+  pods: alivePods,
+  pending,
+});
 
 const ephemeralCounts = (ephemeral: Ephemeral | undefined): Readings['ephemeral'] => {
   if (!ephemeral) return {};

@@ -78,7 +78,7 @@ export class Presence {
 
   /** Writes that wait or are under way. */
   get pending(): number {
-    return this.#inFlight + this.#evictions.size;
+    return this.#inFlight + this.#residents.waiting + this.#evictions.size;
   }
 
   /** Does not wait for NATS: without it users are remembered, and told about when it is back. */

@@ -43,6 +43,11 @@ export class Residents {
     return this.#here;
   }
 
+  /** Those with something to be written. */
+  get waiting(): number {
+    return this.#dirty.size;
+  }
+
   came(user: string): void {
     const resident = this.#residents.get(user);
     if (!resident) {
