@@ -485,10 +485,13 @@ export const typeOfEvent = ({ subject }: FamilyEvent): string => {
   return `${tokens[0]}.${tokens.at(-1)}`;
 };
 
+export type FamilyAspect = 'happy' | 'passing' | 'refused' | 'resumed' | 'published';
+
 /** Titles of the tests that each row becomes: made here, so that the page and the tests cannot drift apart. */
-export const familyTitles = ({ family, who, refused }: FamilyRow) => ({
+export const familyTitles = ({ family, who, refused }: FamilyRow): Readonly<Record<FamilyAspect, string>> => ({
   happy: `${family}: every type reaches ${who}`,
   refused: `${family}: ${refused.who} sees nothing`,
+  passing: `${family}: what passes by reaches ${who}, and is kept by nobody`,
   resumed: `${family}: what was missed while away is there on return`,
   published: `${family}: what nats pub publishes arrives`,
 });

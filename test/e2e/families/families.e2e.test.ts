@@ -4,12 +4,13 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type JetStreamClient, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
 import { resolveNatsCli } from '@sluice/deploy';
 import { applyStreams } from '@sluice/producers';
 import { mustCompileCatalogue, rez } from '@sluice/schemas';
 import { test as base, describe, expect } from 'vitest';
 import { eventually } from '../../kit/eventually.ts';
-import { FAMILY_ROWS, type FamilyEvent, type FamilyRow, familyTitles } from '../../kit/family-rows.ts';
+import { FAMILY_ROWS, type FamilyEvent, type FamilyRow, familyTitles, typeOfEvent } from '../../kit/family-rows.ts';
 import { showOnFailure } from '../../kit/fixtures.ts';
 import { type Gateway, startGateway } from '../../kit/gateway.ts';
 import { type NatsServer, startNatsServer } from '../../kit/nats-server.ts';
@@ -19,6 +20,8 @@ import { type Claims, secretIssuer } from '../../kit/token.ts';
 
 interface FileFixtures {
   nats: NatsServer;
+  connection: NatsConnection;
+  /** The streams exist. */
   js: JetStreamClient;
   gateway: Gateway;
   /** Path of the nats CLI. */
@@ -38,15 +41,21 @@ const test = base.extend<{ $file: FileFixtures; $test: TestFixtures }>({
     },
     { scope: 'file' },
   ],
-  js: [
+  connection: [
     async ({ nats }, use) => {
       await using connection = await nats.connect();
+      await use(connection);
+    },
+    { scope: 'file' },
+  ],
+  js: [
+    async ({ connection }, use) => {
       await applyStreams(await jetstreamManager(connection), mustCompileCatalogue(rez));
       await use(jetstream(connection));
     },
     { scope: 'file' },
   ],
-  // The streams exist before the gateway looks for them.
+  // `js` is named so that the streams exist before the gateway looks for them.
   gateway: [
     async ({ nats, js }, use) => {
       void js;
@@ -69,6 +78,8 @@ const test = base.extend<{ $file: FileFixtures; $test: TestFixtures }>({
         url: gateway.url,
         name: String(claims.sub),
         token: await secretIssuer().sign(claims),
+        // Each channel is asked for, as the permission is what counts here; joining has tests of its own.
+        more: { join: false },
       });
       opened.push(client);
       await client.client.connected();
@@ -125,6 +136,30 @@ describe.for(FAMILY_ROWS.map((row) => [row.family, row] as const))('%s', ([, row
     expect(hidden.flatMap((each) => channelsWith(client, row, each))).toEqual([]);
     expect(client.errors).toEqual([]);
   });
+
+  const { passing } = row;
+  if (passing)
+    test(titles.passing, async ({ connection, js, open }) => {
+      await grantAll(js, row);
+      const client = await open(row.claims);
+      const seen: unknown[] = [];
+      await watch(client, row);
+      for (const channel of row.channels) {
+        client.client.subscription(channel)?.on('event', ({ type, data, isEphemeral, sequence }) => {
+          if (isEphemeral) seen.push({ type, data, sequence });
+        });
+      }
+      for (const event of passing) {
+        const wanted = { type: typeOfEvent(event), data: event.payload, sequence: undefined };
+        await eventually(() => {
+          // Nobody keeps it: what is published before the gateway listens is gone.
+          connection.publish(event.subject, JSON.stringify(event.payload));
+          return seen.length > 0;
+        });
+        expect(seen[0]).toEqual(wanted);
+      }
+      expect(row.channels.map((channel) => client.recorder.count(channel))).toEqual(row.channels.map(() => 0));
+    });
 
   test(titles.refused, async ({ js, open }) => {
     const { refused } = row;
