@@ -36,6 +36,12 @@ export interface DeciderStats {
   outcomes: number;
 }
 
+/** A place in the line of those who decide under one guard. */
+interface Turn {
+  guard: string | undefined;
+  end: () => void;
+}
+
 const MAX_ATTEMPTS = 200;
 const PAUSE_MS = 5;
 const MAX_IN_ORDER = 8;
@@ -47,6 +53,8 @@ export class Decider {
   readonly #carryOut: (effect: Effect) => Promise<void>;
   /** By cause: nobody in this process does the same work twice at once. */
   readonly #finishing = new Map<string, Promise<void>>();
+  /** By guard: the last one in line. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(log: ServiceLog, clock: Clock, carryOut: (effect: Effect) => Promise<void>) {
     this.#log = log;
@@ -59,6 +67,15 @@ export class Decider {
    * else was faster, so that what is stored was decided with everything before it in view.
    */
   async store(cause: string, plan: () => Plan | undefined): Promise<'stored' | 'nothing'> {
+    const turn: Turn = { guard: undefined, end: () => undefined };
+    try {
+      return await this.#store(cause, plan, turn);
+    } finally {
+      turn.end();
+    }
+  }
+
+  async #store(cause: string, plan: () => Plan | undefined, turn: Turn): Promise<'stored' | 'nothing'> {
     const { history } = this.#log;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       if (history.made(cause)) {
@@ -71,6 +88,8 @@ export class Decider {
       const { stream } = this.#log.check(first);
       for (const event of others) this.#log.check(event);
       const guard = this.#log.guardOf(first);
+      // Others of this process wait in line: they would only lose the race, all but one each time.
+      if (turn.guard !== guard && (await this.#takeTurn(guard, turn)) === 'waited') continue;
       const open = history.unfinishedUnder(guard);
       if (open.length > 0) {
         // Its events come before those of the next decision, whoever stores them.
@@ -99,6 +118,22 @@ export class Decider {
       return 'stored';
     }
     throw new ProducerError('unavailable', { reason: `no decision in ${MAX_ATTEMPTS} attempts` });
+  }
+
+  async #takeTurn(guard: string, turn: Turn): Promise<'waited' | 'free'> {
+    turn.end();
+    const before = this.#turns.get(guard);
+    let end = (): void => undefined;
+    const mine = new Promise<void>((resolve) => (end = resolve));
+    this.#turns.set(guard, mine);
+    turn.guard = guard;
+    turn.end = () => {
+      if (this.#turns.get(guard) === mine) this.#turns.delete(guard);
+      end();
+    };
+    if (!before) return 'free';
+    await before;
+    return 'waited';
   }
 
   /** Everything after the first event, which is stored. What is done already is not done again. */

@@ -7,7 +7,7 @@ import { type EncodedEvent, EventEncoder } from '../event-encoder.ts';
 import type { Connection } from '../nats.ts';
 import { createPublisher, type Conflict, type PublishOptions } from '../publisher.ts';
 import type { Stored } from '../reply.ts';
-import { DECISION_HEADER, decodeRemainder, type PlannedEvent, type Remainder } from './decision.ts';
+import { DECISION_HEADER, decodeRemainder, hasMoreEvents, type PlannedEvent, type Remainder } from './decision.ts';
 import { type DecodedEvent, EventDecoder, filtersOf, subjectOf } from './event-decoder.ts';
 import { grantKey, GRANTS_BUCKET } from '../grants.ts';
 import { EventReader, type ReadMessage } from './event-reader.ts';
@@ -144,11 +144,11 @@ export class ServiceLog {
 
   /** After a conflict: resolves when the guard is known as the leader knows it. */
   async catchUpWith(guard: string, stream: string): Promise<void> {
-    const last = (await this.#lastOn(stream, guard))?.sequence ?? 0;
     const known = this.history.sequenceOf(guard);
-    if (last > known) await this.reached(stream, last);
-    // What was read has expired: the stream knows nothing of it any more.
-    else if (last < known) this.history.correct(guard, last);
+    const last = (await this.#lastOn(stream, guard))?.sequence ?? 0;
+    if (last > this.history.sequenceOf(guard)) await this.reached(stream, last);
+    // What was read has expired: the stream knows nothing of it any more. Not so if more was read since the question.
+    else if (last < known && this.history.sequenceOf(guard) === known) this.history.correct(guard, last);
   }
 
   /** Resolves when all that is stored now is folded. */
@@ -203,13 +203,14 @@ export class ServiceLog {
       sequence: message.sequence,
       timeMs: message.timeMs,
       messageId: message.header('Nats-Msg-Id'),
-      remainder: header === undefined ? undefined : decodeRemainder(header),
+      remainder: header !== undefined && hasMoreEvents(header) ? decodeRemainder(header) : undefined,
       guards: event ? this.#guardsOf(event) : [message.subject],
     });
     if (event) this.#options.onEvent(event, message);
   }
 
   #guardsOf(event: DecodedEvent): readonly string[] {
+    if (!Object.hasOwn(this.#options.guards, event.type.slice(0, event.type.indexOf('.')))) return [event.subject];
     const guard = this.guardOf(event);
     return guard === event.subject ? [guard] : [guard, event.subject];
   }
