@@ -69,13 +69,35 @@ describe('users', () => {
     const first = users.enter('u-1', 0)!;
     const second = users.enter('u-1', 0)!;
 
-    users.leave(first);
+    users.leave(first, 0);
 
     expect(second).toBe(first);
     expect(users.size).toBe(1);
-    users.leave(second);
+    users.leave(second, 0);
     expect(users.size).toBe(0);
-    expect(users.enter('u-1', 0)).not.toBe(first);
+  });
+
+  test('who leave and come back have used up what they had used up', () => {
+    const users = new Users(LIMITS);
+    const user = users.enter('u-1', 0)!;
+    expect(user.subscribes.take(0, 2)).toBe(true);
+    users.leave(user, 0);
+
+    const again = users.enter('u-1', 1)!;
+    expect(again.subscribes.take(1)).toBe(false);
+    users.leave(again, 1_000);
+    expect(users.enter('u-1', 60_999)).toBe(again);
+    users.leave(again, 61_000);
+    expect(users.enter('u-1', 121_000)).not.toBe(again);
+  });
+
+  test('who have left are remembered in bounded numbers', () => {
+    const users = new Users(LIMITS);
+    const first = users.enter('u-first', 0)!;
+    users.leave(first, 0);
+    for (let i = 0; i < 10_000; i++) users.leave(users.enter(`u-${i}`, 0)!, 0);
+
+    expect(users.enter('u-first', 0)).not.toBe(first);
   });
 
   test('have one rate of subscribes for all their connections', () => {
@@ -89,7 +111,7 @@ describe('users', () => {
   test.each(['__proto__', 'constructor', 'toString'])('may be called %s', (name) => {
     const users = new Users(LIMITS);
 
-    users.leave(users.enter(name, 0)!);
+    users.leave(users.enter(name, 0)!, 0);
 
     expect(users.size).toBe(0);
   });

@@ -69,10 +69,17 @@ export interface UserObserver {
   left(subject: string): void;
 }
 
-/** The users who are connected. One who has left takes no memory. */
+/** How long one who has left is remembered: until then a new connection goes on with what the last one has used up. */
+const REMEMBERED_MS = 60_000;
+/** Of those who have left; of more the first are forgotten. */
+const MAX_REMEMBERED = 10_000;
+
+/** The users who are connected, and for a moment those who were: else whoever reconnects would have every limit anew. */
 export class Users {
   readonly limits: UserLimits;
   readonly #users = new Map<string, User>();
+  /** In the order in which they left. */
+  readonly #remembered = new Map<string, { readonly user: User; readonly leftMs: number }>();
   readonly #observer: UserObserver | undefined;
 
   constructor(limits: UserLimits, observer?: UserObserver) {
@@ -90,17 +97,30 @@ export class Users {
     let user = this.#users.get(subject);
     if (user && user.connections >= connections) return undefined;
     if (!user) {
+      this.#forget(nowMs);
       const rate = { perSecond: subscribesPerSecond, burst: subscribeBurst };
-      this.#users.set(subject, (user = new User(subject, new TokenBucket(rate, nowMs))));
+      user = this.#remembered.get(subject)?.user ?? new User(subject, new TokenBucket(rate, nowMs));
+      this.#remembered.delete(subject);
+      this.#users.set(subject, user);
     }
     user.connections++;
     if (user.connections === 1) this.#observer?.came(subject);
     return user;
   }
 
-  leave(user: User): void {
+  leave(user: User, nowMs: number): void {
     if (--user.connections > 0) return;
     this.#users.delete(user.subject);
+    this.#remembered.set(user.subject, { user, leftMs: nowMs });
+    this.#forget(nowMs);
     this.#observer?.left(user.subject);
+  }
+
+  #forget(nowMs: number): void {
+    for (const [subject, { leftMs }] of this.#remembered) {
+      const isPast = nowMs - leftMs >= REMEMBERED_MS || nowMs < leftMs;
+      if (!isPast && this.#remembered.size <= MAX_REMEMBERED) return;
+      this.#remembered.delete(subject);
+    }
   }
 }

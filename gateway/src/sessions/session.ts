@@ -152,7 +152,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
     this.#subscriptions.end();
     if (this.#user) {
       this.#user.queuedBytes -= this.#countedBytes;
-      this.#pod.users.leave(this.#user);
+      this.#pod.users.leave(this.#user, this.#pod.clock.now());
     }
     this.#host.closed(this);
   }
