@@ -32,7 +32,7 @@ const HELP = `Usage: npx sluice tail <channel> [options]
   --count <n>         end after n events
   --json              an object per line
   --url <address>     of the gateway; default: the one that npm start runs here
-  --token <token>     default: the development token of npm start`;
+  --token <token>     default: one that may see the channel, for the stack that npm start runs here`;
 
 /** Throws `bad_arguments`. */
 export function parseTailOptions(args: readonly string[]): TailOptions | { readonly help: string } {

@@ -3,8 +3,10 @@
 import { createClient, type ChannelEvent, type Client, type ClientError, type Subscription } from '@sluice/client';
 import { DeployError } from '../errors.ts';
 import { requireRunningStack } from '../stack/run-file.ts';
+import { signToken, type TokenSubject, tokenSecret } from '../stack/tokens.ts';
 import { toJsonLine, toLine, type Arrival } from './tail-line.ts';
 import { parseTailOptions, type TailOptions } from './tail-options.ts';
+import { viewerOf } from './viewer-token.ts';
 
 /** A reader that is slower than the channel: beyond this the viewer disconnects until it has caught up. */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
@@ -23,6 +25,8 @@ export interface TailContext {
   readonly stderr: Output;
   readonly env: NodeJS.ProcessEnv;
   readonly findStack: () => Promise<{ readonly gatewayUrl: string; readonly token: string }>;
+  /** With the secret of the stack that runs here. */
+  readonly signToken: (subject: TokenSubject) => Promise<string>;
   /** Calls back when the person wants to stop. */
   readonly onInterrupt: (stop: () => void) => void;
 }
@@ -32,6 +36,7 @@ const processContext: TailContext = {
   stderr: process.stderr,
   env: process.env,
   findStack: requireRunningStack,
+  signToken: async (subject) => await signToken(await tokenSecret(), subject),
   onInterrupt: (stop) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
   },
@@ -52,9 +57,11 @@ interface Address {
   readonly token: string;
 }
 
-async function findGateway({ url, token }: TailOptions, { findStack }: TailContext): Promise<Address> {
+async function findGateway({ url, token, channel }: TailOptions, context: TailContext): Promise<Address> {
   if (url !== undefined && token !== undefined) return { url, token };
-  const stack = await findStack();
+  const stack = await context.findStack();
+  const viewer = url === undefined && token === undefined ? viewerOf(channel) : undefined;
+  if (viewer) return { url: stack.gatewayUrl, token: await context.signToken(viewer) };
   return { url: url ?? stack.gatewayUrl, token: token ?? stack.token };
 }
 

@@ -1,4 +1,4 @@
-// The order in which the local stack comes up: NATS, streams, then gateway and city side by side.
+// The order in which the local stack comes up: NATS, streams, then the gateway beside the city with its services.
 
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -114,7 +114,10 @@ async function startGateway(
 }
 
 async function startCity(stack: Stack, natsUrl: string): Promise<void> {
-  await addPart(stack, startPart('city', requireBuilt('producers', 'cli.js'), ['city'], { SLUICE_NATS_URL: natsUrl }));
+  await addPart(
+    stack,
+    startPart('city', requireBuilt('producers', 'cli.js'), ['city', '--services'], { SLUICE_NATS_URL: natsUrl }),
+  );
 }
 
 async function addPart(stack: Stack, part: Part): Promise<void> {
