@@ -66,6 +66,11 @@ export const encodeRemainder = (rest: Remainder): string | undefined => {
   );
 };
 
+const NO_EVENTS = '{"events":[],';
+
+/** Whether events are to be stored after the first one: cheaper than decoding, for those who read the whole past. */
+export const hasMoreEvents = (header: string): boolean => !header.startsWith(NO_EVENTS);
+
 /** Headers can be forged by whoever may publish: anything odd is no remainder. */
 export const decodeRemainder = (header: string): Remainder | undefined => {
   try {

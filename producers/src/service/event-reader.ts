@@ -180,6 +180,7 @@ export class EventReader {
       header: (name) => message.headers?.get(name) || undefined,
     });
     if (this.#consumerSequence >= this.#owed) this.#settleCaughtUp();
+    if (this.#waiters.size === 0) return;
     for (const waiter of Array.from(this.#waiters)) if (waiter.sequence <= at.sequence) waiter.settle(true);
   }
 

@@ -108,7 +108,8 @@ export class Inbox {
       ...(isOneAtATime && { group: GROUP }),
     });
     this.#messages = messages;
-    if (signal.aborted) return void (await messages.close());
+    // Closing is waited for by the loop: it ends only where somebody iterates.
+    if (signal.aborted) void messages.close();
     for await (const message of messages) {
       if (signal.aborted) break;
       this.#take(message);
