@@ -87,7 +87,7 @@ export interface CommandEffects {
 export interface Sender {
   readonly principal: Principal | undefined;
   readonly user: User | undefined;
-  readonly subscriptions: readonly { readonly name: string; readonly phase: string }[];
+  readonly subscriptions: readonly { readonly name: string; readonly isAdmitted: boolean }[];
   pushFrame(frame: DownFrame): void;
   error(code: ErrorCode, about: Partial<Pick<ErrorFrame, 'id' | 'retryAfterMs' | 'refusal'>>, message?: string): void;
   /** Sends what was pushed. */

@@ -1,3 +1,4 @@
+// Commands that become ephemeral events; what a client names enters no subject unchecked (I9).
 import { unpackValue } from '@sluice/schemas';
 import { describe, expect, test } from 'vitest';
 import { Effects, type EffectSender } from './effects.ts';
@@ -7,7 +8,7 @@ const NOW_MS = 1_700_000_000_000;
 const NOW = new Date(NOW_MS).toISOString();
 const TYPING = { name: 'chat.typing' };
 
-const setUp = (phase = 'live', name = 'chat:c-1') => {
+const setUp = (isAdmitted = true, name = 'chat:c-1') => {
   const published: { subject: string; data: unknown; from: string }[] = [];
   const link = { isUp: true };
   const effects = new Effects({
@@ -20,7 +21,7 @@ const setUp = (phase = 'live', name = 'chat:c-1') => {
   });
   const sender: EffectSender = {
     principal: { subject: 'u-1', role: 'customer', claims: { name: 'Ada' } },
-    subscriptions: [{ name, phase }],
+    subscriptions: [{ name, isAdmitted }],
   };
   const type = (isTyping: boolean, chatId: unknown = 'c-1') => effects.apply(sender, TYPING, { chatId, isTyping });
   return { effects, sender, published, link, type };
@@ -33,29 +34,25 @@ const typed = (isTyping: boolean) => ({
 });
 
 describe('a command with an effect', () => {
-  test.each(['live', 'catching_up'])(
-    'becomes an ephemeral event of who sent it and when, for one who is %s',
-    (phase) => {
-      const { type, published } = setUp(phase);
+  test('becomes an ephemeral event of who sent it and when', () => {
+    const { type, published } = setUp();
 
-      expect(type(true)).toBeUndefined();
-      expect(published).toEqual([typed(true)]);
-    },
-  );
+    expect(type(true)).toBeUndefined();
+    expect(published).toEqual([typed(true)]);
+  });
 
   test.each([
-    ['on another channel', 'live', 'chat:c-2'],
-    ['still opening', 'opening', 'chat:c-1'],
-    ['no longer on it', 'ended', 'chat:c-1'],
-  ])('is refused to one who is %s', (_, phase, name) => {
-    const { type, published } = setUp(phase, name);
+    ['on another channel', true, 'chat:c-2'],
+    ['not let in yet, or not any more', false, 'chat:c-1'],
+  ])('is refused to one who is %s', (_, isAdmitted, name) => {
+    const { type, published } = setUp(isAdmitted, name);
 
     expect(type(true)).toBe('not_subscribed');
     expect(published).toEqual([]);
   });
 
   test.each([['c.1'], ['*'], ['>'], ['c-1:x'], [''], [7], [undefined]])('cannot name the channel %j', (chatId) => {
-    const { effects, sender, published } = setUp('live', `chat:${String(chatId)}`);
+    const { effects, sender, published } = setUp(true, `chat:${String(chatId)}`);
 
     expect(effects.apply(sender, TYPING, { chatId, isTyping: true })).toBe('invalid_command');
     expect(published).toEqual([]);

@@ -19,7 +19,8 @@ import type { Clock } from '../operations/clock.ts';
 /** What is known of the connection that a command came from. */
 export interface EffectSender {
   readonly principal: Principal | undefined;
-  readonly subscriptions: readonly { readonly name: string; readonly phase: string }[];
+  /** Only of one that is admitted anything may be made: not while nobody can vouch for the membership. */
+  readonly subscriptions: readonly { readonly name: string; readonly isAdmitted: boolean }[];
 }
 
 export interface EffectsOptions {
@@ -70,16 +71,13 @@ export class Effects {
   }
 
   /** The command's data fits its schema already. Undefined if the event was published; delivery is not promised. */
-  apply(sender: EffectSender, { name }: Pick<CommandDefinition, 'name'>, data: Values): ErrorCode | undefined {
-    const target = this.#targets.get(name);
+  apply(sender: EffectSender, command: Pick<CommandDefinition, 'name'>, data: Values): ErrorCode | undefined {
+    const target = this.#targets.get(command.name);
     const { principal } = sender;
     if (!target || !principal) return 'unknown_command';
     const channel = fillChannel(target.effect.channel, data);
     if (channel === undefined) return 'invalid_command';
-    const isOn = sender.subscriptions.some(
-      (each) => each.name === channel && (each.phase === 'live' || each.phase === 'catching_up'),
-    );
-    if (!isOn) return 'not_subscribed';
+    if (!sender.subscriptions.some(({ name, isAdmitted }) => name === channel && isAdmitted)) return 'not_subscribed';
     const subject = this.#subject(target, principal, data);
     if (subject === undefined) return 'invalid_command';
     if (!this.#publish(subject, this.#values(target.effect.data, principal, data), principal.subject))
