@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Benchmark, Stage } from './benchmark.ts';
 import { BOARD, EVERY_MS } from './board.ts';
-import { until } from './clock.ts';
+import { until, wait } from './clock.ts';
 import type { Gateway } from './gateway.ts';
 import { faultsOf } from './load-clients.ts';
 import { TYPES } from './load-event.ts';
@@ -37,27 +37,31 @@ const run = async (stage: Stage) => {
     await clients.open({ set, server: gateway, goal: 'live', payloadBytes: PAYLOAD_BYTES, plans });
     return gateway;
   };
-  const measure = async (set: string): Promise<Side> => {
-    const gateway = await open(set);
-    const publish = (ms: number) =>
-      publisher.publish({ ratePerSecond: RATE_PER_SECOND, count: (RATE_PER_SECOND * ms) / 1_000 });
-    await publish(durationMs / 5);
-    const before = await clients.counts(set);
-    const delivered = await gateway.metric('sluice_events_delivered_total');
-    const cpuSeconds = startCpuClock(gateway.pid);
-    const { seconds } = await publish(durationMs);
-    const cpu = cpuSeconds();
-    const read = await gateway.metric('sluice_events_read_total');
-    // The last ones may be held for an interval; then nothing is missing that was handed to the sockets.
+  /** The last ones may be held for an interval; then nothing is missing that was handed to the sockets. */
+  const settle = async (set: string): Promise<void> => {
     let quiet = 0;
     let last = -1;
     await until('nothing comes any more', 20_000, async () => {
       const { events } = await clients.counts(set);
       quiet = events === last ? quiet + 1 : 0;
       last = events;
-      await new Promise((resolve) => setTimeout(resolve, EVERY_MS / 2));
+      await wait(EVERY_MS / 2);
       return quiet >= 3;
     });
+  };
+  const measure = async (set: string): Promise<Side> => {
+    const gateway = await open(set);
+    const publish = (ms: number) =>
+      publisher.publish({ ratePerSecond: RATE_PER_SECOND, count: (RATE_PER_SECOND * ms) / 1_000 });
+    await publish(durationMs / 5);
+    await settle(set);
+    const before = await clients.counts(set);
+    const delivered = await gateway.metric('sluice_events_delivered_total');
+    const cpuSeconds = startCpuClock(gateway.pid);
+    const { seconds } = await publish(durationMs);
+    const cpu = cpuSeconds();
+    const read = await gateway.metric('sluice_events_read_total');
+    await settle(set);
     const after = await clients.counts(set);
     const sent = (await gateway.metric('sluice_events_delivered_total')) - delivered;
     if (after.events - before.events < sent * 0.99) throw new Error(`${set}: ${after.events} of ${sent} arrived`);

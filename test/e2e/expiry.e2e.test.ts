@@ -1,4 +1,5 @@
-// Events that expire, over real servers: a flash sale is never shown after it ended, whichever way it would have come.
+// Events that expire, over real servers: a flash sale is never shown after it ended, whichever way it would have come
+// (I2: excepted, and counted).
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { describe, expect } from 'vitest';
 import { consistently, eventually } from '../kit/eventually.ts';

@@ -1,3 +1,4 @@
+// What only passes by: to whom, and how much of it (I5).
 import { packValue, type DownFrame } from '@sluice/schemas';
 import { describe, expect, test } from 'vitest';
 import { createDelivery, FakeSubscriber, resolve } from './delivery.fixture.ts';
