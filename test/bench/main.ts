@@ -3,6 +3,7 @@
 import { type Benchmark, createStage, type Stage } from './benchmark.ts';
 import { nowMs } from './clock.ts';
 import { conflate } from './conflate.ts';
+import { commands } from './commands.ts';
 import { connect } from './connect.ts';
 import { fanout } from './fanout.ts';
 import { idle } from './idle.ts';
@@ -28,6 +29,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   connect,
   idle,
   slow,
+  commands,
 ];
 
 /** Share of a core that others may use before a line says so. */

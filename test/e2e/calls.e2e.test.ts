@@ -2,7 +2,8 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { describe, expect } from 'vitest';
 import type { FrameClient } from '../kit/frame-client.ts';
-import { NOTES_ENV, storedCommands, test } from '../kit/notes.ts';
+import { NOTES_ENV, storedCommands } from '../kit/notes.ts';
+import { test } from '../kit/notes-fixtures.ts';
 import { secretIssuer } from '../kit/token.ts';
 
 /** A service that answers every call of the name; what it was asked. */

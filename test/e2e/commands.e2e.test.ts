@@ -12,8 +12,8 @@ import {
   NOTES_ENV,
   sendCommand,
   storedCommands,
-  test,
 } from '../kit/notes.ts';
+import { test } from '../kit/notes-fixtures.ts';
 import { startNatsServer } from '../kit/nats-server.ts';
 import { adminToken, customerToken, secretIssuer, TEST_SECRET } from '../kit/token.ts';
 

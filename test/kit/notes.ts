@@ -1,4 +1,4 @@
-// What tests of commands and calls start from: a gateway with the catalogue of notes, and what was stored of it.
+// The catalogue of notes: its streams, what was stored of its commands, and how to send one. Knows no test runner.
 import { jetstream, jetstreamManager, type StreamConfig } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,6 @@ import {
   type OkReply,
 } from '@sluice/schemas';
 import type { FrameClient } from './frame-client.ts';
-import { test as base } from './two-gateways.ts';
 
 /** For `SLUICE_CATALOGUE`. */
 export const NOTES_MODULE = fileURLToPath(new URL('notes-catalogue.mjs', import.meta.url).href.replace('/dist/', '/'));
@@ -33,19 +32,6 @@ export const createNoteStreams = async (
     await manager.streams.add(config.name === COMMAND_STREAM.name ? { ...config, ...commands } : config);
   }
 };
-
-export interface NotesFixtures {
-  commandStream: Partial<StreamConfig>;
-}
-
-export const test = base.extend<NotesFixtures>({ commandStream: {} }).override({
-  gatewayEnv: NOTES_ENV,
-  connection: async ({ nats, commandStream }, use) => {
-    await using connection = await nats.connect();
-    await createNoteStreams(connection, { commands: commandStream });
-    await use(connection);
-  },
-});
 
 export interface StoredCommand {
   subject: string;
