@@ -50,6 +50,11 @@ test.each<[string, CatalogueDefinition, RegExp]>([
     /type b\.x: conflate\.everyMs is not/,
   ],
   [
+    'a conflation over more than a minute',
+    withFamily({ types: { x: state(Any, { conflate: { everyMs: 60_001 } }) } }),
+    /type b\.x: conflate\.everyMs is more than 60000/,
+  ],
+  [
     'an ephemeral type that expires',
     withFamily({ types: { x: ephemeral(Type.Object({ at: Type.String() }), { expires: { field: 'at' } }) } }),
     /type b\.x: ephemeral events do not expire/,

@@ -54,12 +54,17 @@ const checkGuard = (name: string, guard: Guard, placeholders: readonly string[],
   }
 };
 
+const MAX_CONFLATION_MS = 60_000;
+
 const checkType = (name: string, { kind, schema, conflate, expires }: EventTypeDefinition, faults: string[]): void => {
   if (kind === 'ephemeral' && conflate) faults.push(`type ${name}: ephemeral events are not conflated`);
   if (kind === 'ephemeral' && expires) faults.push(`type ${name}: ephemeral events do not expire, nobody keeps them`);
   if (kind === 'moment' && conflate) faults.push(`type ${name}: conflation would swallow moments`);
   if (conflate && !(Number.isInteger(conflate.everyMs) && conflate.everyMs > 0))
     faults.push(`type ${name}: conflate.everyMs is not a whole number above 0`);
+  // What is held keeps the part of the log that it lies in from being given up.
+  if (conflate && conflate.everyMs > MAX_CONFLATION_MS)
+    faults.push(`type ${name}: conflate.everyMs is more than ${MAX_CONFLATION_MS}`);
   if (!expires) return;
   const field = propertiesOf(schema)[expires.field];
   if (field === undefined) faults.push(`type ${name}: expires by "${expires.field}", which is not in its schema`);
