@@ -227,6 +227,56 @@ describe('many commands', () => {
     expect(new Set(idsOn(link)).size).toBe(64);
   });
 
+  describe('of one service', () => {
+    const rule = (name: string, offline: 'commutative' | 'last_wins' | 'rejected_with_state') =>
+      command({ name, schema: {} as never, roles: 'any', offline });
+    const commands = [
+      rule('cart.add', 'commutative'),
+      rule('cart.update', 'last_wins'),
+      rule('order.place', 'commutative'),
+      rule('order.cancel', 'rejected_with_state'),
+    ];
+
+    test('are not overtaken where the order counts: the last one wins also after a refusal', () => {
+      const { gateway, clock, client } = connect({ commands });
+      for (const quantity of [2, 3]) void client.send('cart.update', { quantity });
+      expect(idsOn(gateway.link)).toEqual(['id-1']);
+      gateway.link.send(errorFor(commandsOn(gateway.link)[0]!.id, 'unavailable'));
+      void client.send('cart.update', { quantity: 4 });
+      clock.advance(clock.nextMs!);
+      for (const id of ['id-1', 'id-2', 'id-3']) {
+        expect(idsOn(gateway.link).at(-1)).toBe(id);
+        gateway.link.send(okFor(gateway.link, id));
+      }
+    });
+
+    test('wait for each other only where they must', () => {
+      const { gateway, client } = setUp({ commands });
+      const names = ['cart.add', 'cart.add', 'cart.update', 'cart.add', 'order.place', 'order.cancel', 'note.add'];
+      for (const name of names) void client.send(name, {});
+      client.connect();
+      const link = gateway.welcome();
+      expect(idsOn(link)).toEqual(['id-1', 'id-2', 'id-5', 'id-7']);
+
+      link.send(okFor(link, 'id-2'), okFor(link, 'id-5'));
+      expect(idsOn(link).slice(4)).toEqual(['id-6']);
+      link.send(okFor(link, 'id-1'));
+      expect(idsOn(link).slice(5)).toEqual(['id-3']);
+      link.send(okFor(link, 'id-3'));
+      expect(idsOn(link).slice(6)).toEqual(['id-4']);
+    });
+  });
+
+  test('that are never queued do not wait behind others, nor for another connection', async () => {
+    const { gateway, clock, client } = connect();
+    void client.send('note.add', {});
+    gateway.link.send(errorFor(commandsOn(gateway.link)[0]!.id, 'overloaded', { retryAfterMs: 60_000 }));
+
+    await expect(client.send('chat.typing', {}, { queue: false })).rejects.toMatchObject({ code: 'queue_full' });
+    lose({ gateway, clock });
+    expect(commandsOn(gateway.welcome()).map(({ name }) => name)).toEqual(['note.add']);
+  });
+
   test('large ones leave one by one, so that the connection does not overflow', () => {
     const { gateway, client } = setUp();
     for (let i = 0; i < 3; i++) void client.send('note.add', { text: 'x'.repeat(900_000) });

@@ -52,6 +52,7 @@ interface Pending {
   readonly data: Record<string, unknown>;
   readonly bytes: number;
   readonly isQueued: boolean;
+  readonly order: Order;
   readonly expiresAtMs: number;
   readonly promise: Promise<Acknowledgement>;
   readonly resolve: (acknowledgement: Acknowledgement) => void;
@@ -59,6 +60,19 @@ interface Pending {
   /** Of the request that is under way on this connection. */
   requestId: number | undefined;
 }
+
+/**
+ * Among the commands of one service: `ordered` after all that was sent before it and before all that is sent after it,
+ * `commutative` in any order with its like. Of what no rule is known, nothing is waited for.
+ */
+type Order = 'ordered' | 'commutative' | 'free';
+
+const ORDER_BY_RULE: Readonly<Record<OfflineRule, Order>> = {
+  last_wins: 'ordered',
+  rejected_with_state: 'ordered',
+  commutative: 'commutative',
+  never_queued: 'free',
+};
 
 const MAX_KEPT = 100;
 const KEEP_MS = 24 * 3_600_000;
@@ -70,7 +84,7 @@ const DEFAULT_MAX_FRAME_BYTES = 1_000_000;
 
 export class Commands {
   readonly #context: CommandsContext;
-  readonly #neverQueued: ReadonlySet<string>;
+  readonly #rules: ReadonlyMap<string, OfflineRule>;
   /** In the order of `send`, by name and id. */
   readonly #pending = new Map<string, Pending>();
   readonly #byRequest = new Map<number, Pending>();
@@ -84,9 +98,7 @@ export class Commands {
 
   constructor(context: CommandsContext) {
     this.#context = context;
-    this.#neverQueued = new Set(
-      context.rules.filter(({ offline }) => offline === 'never_queued').map(({ name }) => name),
-    );
+    this.#rules = new Map(context.rules.map(({ name, offline }) => [name, offline]));
   }
 
   send(name: string, data: unknown, options: SendOptions): Promise<Acknowledgement> {
@@ -95,7 +107,9 @@ export class Commands {
     const key = keyOf({ name, commandId });
     const known = this.#pending.get(key);
     if (known) return known.promise;
-    const isQueued = options.queue ?? !this.#neverQueued.has(name);
+    const rule = this.#rules.get(name);
+    const isQueued = options.queue ?? rule !== 'never_queued';
+    const order = rule === undefined ? 'free' : ORDER_BY_RULE[rule];
     if (!isQueued && !this.#context.isReady()) return refuse('not_connected');
     if (this.#pending.size >= MAX_KEPT) return refuse('queue_full');
     const frame: Command = { kind: 'command', id: 0xffff_ffff, commandId, name, data: data as Command['data'] };
@@ -114,14 +128,17 @@ export class Commands {
     // Whoever sends and does not ask what became of it shall not be ended by the answer.
     promise.catch(() => {});
     const expiresAtMs = clock.now() + KEEP_MS;
-    this.#pending.set(key, {
-      ...{ name, commandId, isQueued, expiresAtMs, promise },
+    const pending: Pending = {
+      ...{ name, commandId, isQueued, order, expiresAtMs, promise },
       ...rehearsed,
       ...settle!,
       requestId: undefined,
-    });
+    };
+    this.#pending.set(key, pending);
     this.#awaitExpiry();
     this.#flow();
+    // Others are before it, or the gateway has asked for a pause: later would be too late.
+    if (!isQueued && pending.requestId === undefined) this.#reject(pending, 'queue_full');
     return promise;
   }
 
@@ -177,9 +194,12 @@ export class Commands {
   /** Sends what may be under way now, oldest first. */
   #flow(): void {
     if (this.#stopPause) return;
+    const before = new Map<string, Order>();
     for (const pending of [...this.#pending.values()]) {
       if (!this.#context.isReady()) return;
-      if (pending.requestId !== undefined) continue;
+      // One that is refused for now comes after those that were not: its successors must not be under way by then.
+      const mayGo = isNext(pending, before);
+      if (pending.requestId !== undefined || !mayGo) continue;
       const isFull = this.#byRequest.size >= MAX_IN_FLIGHT || this.#bytesInFlight + pending.bytes > MAX_IN_FLIGHT_BYTES;
       if (isFull && this.#byRequest.size > 0) return;
       const { name, commandId, data } = pending;
@@ -255,6 +275,15 @@ export class Commands {
     pending.reject(new ClientError(code));
   }
 }
+
+/** Whether nothing that is still to be acknowledged must come first. Adds it to what is before the next one. */
+const isNext = ({ name, order }: Pending, before: Map<string, Order>): boolean => {
+  if (order === 'free') return true;
+  const service = name.slice(0, name.indexOf('.'));
+  const earlier = before.get(service);
+  before.set(service, earlier === 'ordered' ? earlier : order);
+  return earlier === undefined || (earlier === 'commutative' && order === 'commutative');
+};
 
 const keyOf = ({ name, commandId }: Pick<Pending, 'name' | 'commandId'>): string => `${name} ${commandId}`;
 
