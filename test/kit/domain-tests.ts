@@ -13,6 +13,24 @@ const entry = (file: string, title: string, ...families: string[]): FurtherTest 
 
 export const FURTHER_TESTS: readonly FurtherTest[] = [
   entry(
+    e2e('families/stories'),
+    'an order is placed, shows on the screen of the shop, and its statuses on that of the customer',
+    'order',
+    'command',
+  ),
+  entry(
+    e2e('families/stories'),
+    'a chat on two devices of one customer and on the screen of an agent is one and the same',
+    'chat',
+  ),
+  entry(e2e('families/stories'), 'a cart is the same on two devices, whichever of them changes it', 'cart'),
+  entry(
+    e2e('families/stories'),
+    'a post shows on the feeds of those who follow, and a like on that of its author',
+    'feed',
+  ),
+  entry(e2e('families/stories'), 'coins that are earned move ranks on every screen, and answer a call', 'leaderboard'),
+  entry(
     e2e('services-shop'),
     'an order from its placing to the door, paid, seen by its courier, and worth coins',
     'order',
