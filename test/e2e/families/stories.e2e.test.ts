@@ -160,7 +160,7 @@ test('a cart is the same on two devices, whichever of them changes it', async ({
     tablet.does('cart.add_item', { productId: 'p-2' }),
   ]);
   await tablet.until('both items', () => newest(tablet)?.['totalItems'] === 3);
-  const [item] = newest(tablet)?.['items'] as { id: string; productId: string }[];
+  const [item] = (newest(tablet)?.['items'] ?? []) as { id: string; productId: string }[];
   await tablet.does('cart.update_item', { itemId: item!.id, quantity: 5 });
   const total = item!.productId === 'p-1' ? 6 : 7;
 
