@@ -7,14 +7,14 @@
 //      └───────────┴──── reset: first events again
 //
 // Each way back to opening starts a new run; what an older run still waits for is ignored when it comes (I4).
-import type { ErrorCode, FirstEvents, Position, PositionEntry, ResetReason, StreamRefs } from '@sluice/schemas';
-import { encodePosition, type Encoding } from '@sluice/schemas';
+import type { Encoding, ErrorCode, FirstEvents, Position, PositionEntry, ResetReason } from '@sluice/schemas';
 import type { GrantDenial, GrantHold, GrantHolder } from '../access/grants.ts';
 import type { ResolvedChannel } from '../access/permission.ts';
 import { needsColdRead, type Cursor } from '../delivery/catch-up.ts';
 import type { ChannelStream, LiveChannel, LiveSubscriber } from '../delivery/live-channel.ts';
-import type { Cold, StoredEvent } from '../log/cold.ts';
-import { Segment } from '../log/segment.ts';
+import type { Cold } from '../log/cold.ts';
+import { Ahead } from './ahead.ts';
+import { cursorsFrom, headPositionOf, heldBytesOf, liveCursors, positionOf, refsOf, takePage } from './cursors.ts';
 import { matchEntries, openAtPosition, openWithFirst, type Opened, type StreamStart } from './opening.ts';
 import { count, type Pod } from './pod.ts';
 import type { Session } from './session.ts';
@@ -26,9 +26,6 @@ const COLD_PAGE_EVENTS = 256;
 const COLD_PAGE_BYTES = 512 * 1024;
 /** A client is better off asking again, perhaps another pod, than waiting longer than this without progress. */
 const PATIENCE_MS = 10_000;
-
-/** Two readings of the leader's end this far apart must agree before a position counts as past the end. */
-const AHEAD_CONFIRM_MS = 2_000;
 
 type Phase = 'opening' | 'waiting' | 'catching_up' | 'live' | 'ended';
 
@@ -64,8 +61,8 @@ export class Subscription implements LiveSubscriber, GrantHolder {
   #unattend: (() => void) | undefined;
   /** Nothing is opened and nothing handed out until the grant is confirmed (I4). */
   #isSuspended = false;
-  /** While waiting: the stream and sequence that this pod has not reached, and since when the leader ends below it. */
-  #ahead: { readonly stream: number; readonly sequence: number; shortSinceMs: number } | undefined;
+  /** While waiting: what for. */
+  #ahead: Ahead | undefined;
 
   constructor(
     session: Session,
@@ -161,7 +158,7 @@ export class Subscription implements LiveSubscriber, GrantHolder {
     if (this.#isSuspended || this.phase === 'ended') return;
     this.#isSuspended = true;
     if (this.phase === 'live') {
-      const cursors = this.channel.streams.map((_, stream) => ({ after: this.channel.settled(stream) }));
+      const cursors = liveCursors(this.channel);
       this.#leaveLive();
       this.phase = 'catching_up';
       this.#cursors = cursors;
@@ -208,11 +205,7 @@ export class Subscription implements LiveSubscriber, GrantHolder {
 
   /** Bytes that were read from JetStream and have not been sent. */
   get heldBytes(): number {
-    let bytes = 0;
-    for (const { cold } of this.#cursors ?? []) {
-      if (cold) bytes += cold.segment.offsets[cold.segment.count]! - cold.segment.offsets[cold.next]!;
-    }
-    return bytes;
+    return heldBytesOf(this.#cursors ?? []);
   }
 
   /** One chunk, if there is one and the socket has room. True if there is more to do right away. */
@@ -237,29 +230,21 @@ export class Subscription implements LiveSubscriber, GrantHolder {
 
   /** Polled while waiting: has the pod got there, or does the stream really end before the position? */
   poll(nowMs: number): void {
-    const ahead = this.#ahead;
-    if (this.phase !== 'waiting' || !ahead) return;
-    const { tail } = this.channel.streams[ahead.stream]!;
-    if (tail.head >= ahead.sequence || this.#pod.readThrough(tail.stream) >= ahead.sequence) {
+    if (this.phase !== 'waiting' || !this.#ahead) return;
+    const seen = this.#ahead.look(this.#stuckSinceMs);
+    if (seen === 'past_end') return this.reset('ahead');
+    if (seen === 'reached') {
       this.open();
       return this.#session.wake();
-    }
-    const leader = this.#pod.leaderOf(tail.stream);
-    if (leader && leader.readMs >= this.#stuckSinceMs) {
-      if (leader.lastSequence >= ahead.sequence) ahead.shortSinceMs = 0;
-      else if (ahead.shortSinceMs === 0) ahead.shortSinceMs = leader.readMs;
-      else if (leader.readMs - ahead.shortSinceMs >= AHEAD_CONFIRM_MS) return this.reset('ahead');
     }
     if (nowMs - this.#stuckSinceMs > PATIENCE_MS) this.giveUp('behind', 1_000);
   }
 
-  #wait(stream: number, sequence: number): void {
+  #wait({ tail }: ChannelStream, sequence: number): void {
     this.phase = 'waiting';
     this.#pod.waiting.add(this);
     this.#stuckSinceMs ||= this.#pod.clock.now();
-    if (this.#ahead?.stream !== stream || this.#ahead.sequence !== sequence) {
-      this.#ahead = { stream, sequence, shortSinceMs: 0 };
-    }
+    if (!this.#ahead?.isAbout(tail, sequence)) this.#ahead = new Ahead(tail, sequence, this.#pod);
   }
 
   #openAt(entries: readonly (PositionEntry | undefined)[]): void {
@@ -288,8 +273,8 @@ export class Subscription implements LiveSubscriber, GrantHolder {
         kind: 'reset',
         channel: this.name,
         ...reset,
-        streams: this.#refs(),
-        position: this.#position(starts),
+        streams: refsOf(this.channel),
+        position: positionOf(this.channel, starts),
       });
     });
   }
@@ -335,7 +320,7 @@ export class Subscription implements LiveSubscriber, GrantHolder {
         case 'refused':
           return this.giveUp(each.code);
         case 'ahead':
-          return this.#wait(stream, each.sequence);
+          return this.#wait(this.channel.streams[stream]!, each.sequence);
         case 'retry':
           return this.#retryOpening(each.code, each.afterMs);
         case 'start':
@@ -346,10 +331,7 @@ export class Subscription implements LiveSubscriber, GrantHolder {
     this.#stuckSinceMs = 0;
     this.#ahead = undefined;
     this.phase = 'catching_up';
-    this.#cursors = starts.map(({ after, events }) => ({
-      after: events.length > 0 ? Math.min(after, events[0]!.sequence - 1) : after,
-      cold: events.length > 0 ? { segment: toSegment(events), next: 0, through: after } : undefined,
-    }));
+    this.#cursors = cursorsFrom(starts);
     this.#session.requestTurn();
   }
 
@@ -409,9 +391,7 @@ export class Subscription implements LiveSubscriber, GrantHolder {
       }
       done();
       this.#stuckSinceMs = 0;
-      const { events, through } = result;
-      if (events.length === 0) cursor.after = Math.max(cursor.after, through);
-      else cursor.cold = { segment: toSegment(events), next: 0, through: Math.max(cursor.after, through) };
+      takePage(cursor, result.events, result.through);
       this.#session.requestTurn();
     });
   }
@@ -444,12 +424,7 @@ export class Subscription implements LiveSubscriber, GrantHolder {
     this.#pod.channels.join(this.channel, this);
     if (this.#isLiveTold) return;
     this.#isLiveTold = true;
-    const heads = this.channel.streams.map(({ tail }) => ({
-      after: tail.head,
-      timeMs: tail.headTimeMs,
-      isSettled: true,
-    }));
-    this.#session.pushFrame({ kind: 'live', channel: this.name, position: this.#position(heads) });
+    this.#session.pushFrame({ kind: 'live', channel: this.name, position: headPositionOf(this.channel) });
   }
 
   #leaveLive(): void {
@@ -462,27 +437,14 @@ export class Subscription implements LiveSubscriber, GrantHolder {
     const { id } = this.#request;
     // The position has served its purpose; keeping it would cost memory on every idle connection.
     this.#request = { id, position: undefined, first: this.#request.first };
-    const position = this.#position(starts);
-    this.#session.pushFrame({ kind: 'subscribed', id, channel: this.name, streams: this.#refs(), position, recovered });
-  }
-
-  #refs(): StreamRefs {
-    return this.channel.streams.map(({ ref, tail }) => [ref, tail.epoch]);
-  }
-
-  #position(starts: readonly Pick<StreamStart, 'after' | 'timeMs' | 'isSettled'>[]): string {
-    const entries = starts.flatMap(({ after, timeMs, isSettled }, stream) =>
-      isSettled ? [{ epoch: this.channel.streams[stream]!.tail.epoch, sequence: after, timeMs }] : [],
-    );
-    return encodePosition({ key: this.channel.resolved.key, entries });
+    const position = positionOf(this.channel, starts);
+    this.#session.pushFrame({
+      kind: 'subscribed',
+      id,
+      channel: this.name,
+      streams: refsOf(this.channel),
+      position,
+      recovered,
+    });
   }
 }
-
-const toSegment = (events: readonly StoredEvent[]): Segment => {
-  const segment = new Segment(events.length);
-  for (const { sequence, timeMs, subject, payload, expiresAtMs } of events) {
-    segment.append(sequence, timeMs, subject, payload, expiresAtMs);
-  }
-  segment.seal();
-  return segment;
-};
