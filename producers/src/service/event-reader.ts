@@ -46,6 +46,11 @@ export class EventReader {
   #owed = Number.POSITIVE_INFINITY;
   #heardMs = 0;
   #isOpening = false;
+  /**
+   * The past is read unfiltered and sorted out here: a consumer with several filters took 18 s for what takes 2 s without
+   * (45,000 messages, nats-server 2.15). What comes after is little, and filtered by the server.
+   */
+  #isBulk: boolean;
   #isClosed = false;
   #stopWatch: () => void = () => {};
   #settleCaughtUp: (error?: ProducerError) => void = () => {};
@@ -53,6 +58,7 @@ export class EventReader {
 
   constructor(options: EventReaderOptions) {
     this.#options = options;
+    this.#isBulk = options.filters.length > 1;
     this.#caughtUp = new Promise((resolve, reject) => {
       this.#settleCaughtUp = (error) => (error ? reject(error) : resolve());
     });
@@ -145,7 +151,7 @@ export class EventReader {
       opt_start_seq: this.#lastSequence + 1,
       ack_policy: 'none',
       max_deliver: 1,
-      filter_subjects: filters,
+      ...(!this.#isBulk && { filter_subjects: filters }),
       flow_control: true,
       idle_heartbeat: HEARTBEAT_MS * NS_PER_MS,
       inactive_threshold: INACTIVE_MS * NS_PER_MS,
@@ -162,7 +168,16 @@ export class EventReader {
     if (answer.error) throw new ProducerError('unavailable', { path: stream, reason: answer.error.description ?? '' });
     this.#heardMs = clock.monotonicMs();
     this.#owed = (answer.num_pending ?? 0) + (answer.delivered?.consumer_seq ?? 0);
-    if (this.#consumerSequence >= this.#owed) this.#settleCaughtUp();
+    if (this.#consumerSequence >= this.#owed) this.#onCaughtUp();
+  }
+
+  #onCaughtUp(): void {
+    this.#settleCaughtUp();
+    if (!this.#isBulk) return;
+    this.#isBulk = false;
+    this.#drop();
+    // Where the answer to its creation is still being looked at, that loop is over now.
+    void Promise.resolve().then(() => this.#doubt());
   }
 
   #receive(message: Msg): void {
@@ -172,14 +187,16 @@ export class EventReader {
     if (at.consumerSequence !== this.#consumerSequence + 1) return this.#doubt();
     this.#consumerSequence = at.consumerSequence;
     this.#lastSequence = at.sequence;
-    this.#options.onMessage({
-      subject: message.subject,
-      data: message.data,
-      sequence: at.sequence,
-      timeMs: at.timeMs,
-      header: (name) => message.headers?.get(name) || undefined,
-    });
-    if (this.#consumerSequence >= this.#owed) this.#settleCaughtUp();
+    if (!this.#isBulk || this.#options.filters.some((filter) => isMatch(filter, message.subject))) {
+      this.#options.onMessage({
+        subject: message.subject,
+        data: message.data,
+        sequence: at.sequence,
+        timeMs: at.timeMs,
+        header: (name) => message.headers?.get(name) || undefined,
+      });
+    }
+    if (this.#consumerSequence >= this.#owed) this.#onCaughtUp();
     if (this.#waiters.size === 0) return;
     for (const waiter of Array.from(this.#waiters)) if (waiter.sequence <= at.sequence) waiter.settle(true);
   }
@@ -207,6 +224,15 @@ export class EventReader {
     }
   }
 }
+
+const isMatch = (filter: string, subject: string): boolean => {
+  // Most subjects of a stream differ from a filter in their first token already.
+  const end = filter.indexOf('.') + 1;
+  if (!subject.startsWith(filter.slice(0, end))) return false;
+  const wanted = filter.split('.');
+  const tokens = subject.split('.');
+  return tokens.length === wanted.length && wanted.every((token, index) => token === '*' || token === tokens[index]);
+};
 
 interface DeliveryPlace {
   readonly sequence: number;
