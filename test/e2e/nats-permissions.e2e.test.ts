@@ -3,16 +3,25 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { PermissionViolationError, type NatsConnection } from '@nats-io/transport-node';
 import { readFileSync } from 'node:fs';
 import { expect, test as base } from 'vitest';
+import { applyStreams } from '@sluice/producers';
+import { mustCompileCatalogue, rez } from '@sluice/schemas';
+import { eventually } from '../kit/eventually.ts';
 import { FrameClient } from '../kit/frame-client.ts';
 import { type Gateway, startGateway } from '../kit/gateway.ts';
 import { createNoteStreams, NOTES_ENV, sendCommand, storedCommands } from '../kit/notes.ts';
 import { type NatsServer, startNatsServer } from '../kit/nats-server.ts';
-import { customerToken } from '../kit/token.ts';
+import { customerToken, secretIssuer } from '../kit/token.ts';
 
 const CONF = readFileSync(new URL('../../deploy/nats/permissions.conf', import.meta.url), 'utf8');
 const password = (user: string): string => `${user}-password-of-the-test`;
 /** The server's environment is not the test's to set: what the file takes from there is put in its place. */
 const config = CONF.replaceAll(/\$NATS_(\w+)_PASSWORD/g, (_, user: string) => `"${password(user.toLowerCase())}"`);
+
+const AS_GATEWAY = {
+  SLUICE_NATS_USER: 'gateway',
+  SLUICE_NATS_PASSWORD: password('gateway'),
+  SLUICE_NATS_INBOX_PREFIX: '_INBOX_gateway',
+};
 
 const login = async (nats: NatsServer, user: string): Promise<NatsConnection> =>
   await nats.connect({ user, pass: password(user), inboxPrefix: `_INBOX_${user}` });
@@ -37,12 +46,7 @@ const test = base.extend<{ nats: NatsServer; admin: NatsConnection; service: Nat
     void admin;
     await using gateway = await startGateway({
       natsUrl: nats.url,
-      env: {
-        ...NOTES_ENV,
-        SLUICE_NATS_USER: 'gateway',
-        SLUICE_NATS_PASSWORD: password('gateway'),
-        SLUICE_NATS_INBOX_PREFIX: '_INBOX_gateway',
-      },
+      env: { ...NOTES_ENV, ...AS_GATEWAY },
     });
     await use(gateway);
   },
@@ -112,4 +116,33 @@ test('neither can purge what was stored, and a service cannot make typing up', a
 
   expect(heard).toHaveLength(1);
   expect((await (await jetstreamManager(admin)).streams.info('CMD')).config.name).toBe('CMD');
+});
+
+test('the gateway of the whole domain does all it has to do, and nothing that it may not', async ({ nats }) => {
+  await using admin = await login(nats, 'admin');
+  const manager = await jetstreamManager(admin);
+  await applyStreams(manager, mustCompileCatalogue(rez));
+  const env = { SLUICE_CATALOGUE: 'rez', ...AS_GATEWAY };
+  await using gateway = await startGateway({ natsUrl: nats.url, env });
+  await using otherGateway = await startGateway({ natsUrl: nats.url, env });
+  using customer = await FrameClient.open({ url: gateway.url, token: await customerToken() });
+  const agentToken = await secretIssuer().sign({ sub: 'agent-1', role: 'agent' });
+  using agent = await FrameClient.open({ url: otherGateway.url, token: agentToken });
+  await customer.subscribeUntilLive('chat:chat-u-1');
+  await agent.subscribeUntilLive('chat:chat-u-1');
+
+  const typing = { name: 'chat.typing', data: { chatId: 'chat-u-1', isTyping: true }, commandId: 't-1' };
+  expect(await sendCommand(customer, typing)).toMatchObject({ kind: 'ok' });
+  expect(await agent.next('ephemeral')).toMatchObject({ channel: 'chat:chat-u-1', type: 'chat.typing' });
+  const message = { name: 'chat.send_message', data: { chatId: 'chat-u-1', message: 'hello' }, commandId: 'm-1' };
+  expect(await sendCommand(customer, message)).toMatchObject({ kind: 'ok', sequence: 1 });
+  await eventually(async () => await manager.streams.getMessage('USER', { last_by_subj: 'user.u-1.online' }), {
+    what: 'the customer is online',
+  });
+  await eventually(async () => {
+    customer.send({ kind: 'presence_query', id: customer.nextId(), channel: 'chat:chat-u-1' });
+    return (await customer.next('presence')).members?.includes('agent-1');
+  });
+
+  expect(nats.log().filter((line) => /violation/i.test(line))).toEqual([]);
 });
