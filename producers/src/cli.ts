@@ -89,20 +89,30 @@ const city = async (args: readonly string[]): Promise<void> => {
 
   const startMs = systemClock.wallMs() - PAST_MS;
   const runId = randomUUID().slice(0, 8);
+  let toldPast = (): void => undefined;
+  const pastTold = new Promise<void>((resolve) => (toldPast = resolve));
+  signal.addEventListener('abort', () => toldPast(), { once: true });
   const run: CityRun = {
     city: new City({ orders, startMs, random: seededRandom(seed), pace: rate }),
     publisher,
     clock: systemClock,
     signal,
     runId,
-    onRunning: () =>
-      say({ kind: 'running', source: 'city', orders, rate, seed, servers, watch: `order:o-${SHOWCASE_ORDER}` }),
+    onRunning: () => {
+      say({ kind: 'running', source: 'city', orders, rate, seed, servers, watch: `order:o-${SHOWCASE_ORDER}` });
+      toldPast();
+    },
     onUncertain: ({ type, keys }) => say({ kind: 'unacknowledged', type, orderId: keys.orderId }),
   };
   await Promise.all([
     runCity(run, startMs),
-    ...(values['only-orders'] ? [] : [town({ connection, publisher, signal, runId, seed, pace: rate })]),
-    ...(values.services ? [host({ names: Object.keys(SERVICES), servers, signal })] : []),
+    // Whoever has just started a city wants to see orders move: what else there is comes after them.
+    pastTold.then(() =>
+      Promise.all([
+        values.services && !signal.aborted ? host({ names: Object.keys(SERVICES), servers, signal }) : undefined,
+        values['only-orders'] ? undefined : town({ connection, publisher, signal, runId, seed, pace: rate }),
+      ]),
+    ),
   ]);
   await closed;
   await connection.close();

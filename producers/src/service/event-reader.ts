@@ -2,6 +2,7 @@
 // doubt (a jump, silence, a lost connection) makes a new consumer behind the last message. Knows messages, no events.
 import { randomUUID } from 'node:crypto';
 import { createInbox, type Msg, type Subscription } from '@nats-io/transport-node';
+import { isSubjectMatch } from '@sluice/schemas';
 import type { Clock } from '../clock.ts';
 import { ProducerError } from '../errors.ts';
 import type { Connection } from '../nats.ts';
@@ -122,7 +123,8 @@ export class EventReader {
     while (!this.#isClosed) {
       try {
         await this.#create();
-        break;
+        // Dropped already: all of the past was there with the answer, and what comes next is another consumer's.
+        if (this.#consumer !== '') break;
       } catch {
         // No leader, no server, timeout: for as long as it takes.
         this.#drop();
@@ -176,8 +178,7 @@ export class EventReader {
     if (!this.#isBulk) return;
     this.#isBulk = false;
     this.#drop();
-    // Where the answer to its creation is still being looked at, that loop is over now.
-    void Promise.resolve().then(() => this.#doubt());
+    if (!this.#isOpening) void this.#open();
   }
 
   #receive(message: Msg): void {
@@ -187,7 +188,7 @@ export class EventReader {
     if (at.consumerSequence !== this.#consumerSequence + 1) return this.#doubt();
     this.#consumerSequence = at.consumerSequence;
     this.#lastSequence = at.sequence;
-    if (!this.#isBulk || this.#options.filters.some((filter) => isMatch(filter, message.subject))) {
+    if (!this.#isBulk || this.#options.filters.some((filter) => isSubjectMatch(filter, message.subject))) {
       this.#options.onMessage({
         subject: message.subject,
         data: message.data,
@@ -224,15 +225,6 @@ export class EventReader {
     }
   }
 }
-
-const isMatch = (filter: string, subject: string): boolean => {
-  // Most subjects of a stream differ from a filter in their first token already.
-  const end = filter.indexOf('.') + 1;
-  if (!subject.startsWith(filter.slice(0, end))) return false;
-  const wanted = filter.split('.');
-  const tokens = subject.split('.');
-  return tokens.length === wanted.length && wanted.every((token, index) => token === '*' || token === tokens[index]);
-};
 
 interface DeliveryPlace {
   readonly sequence: number;
