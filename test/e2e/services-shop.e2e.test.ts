@@ -33,7 +33,7 @@ const outcomes = (connection: NatsConnection, sent: readonly SentCommand[]) =>
 const grantOf = async (connection: NatsConnection, orderId: string, sub: string): Promise<string | undefined> => {
   const { streams } = await jetstreamManager(connection);
   const found = await streams.getMessage('KV_grants', { last_by_subj: `$KV.grants.order.${orderId}.${sub}` });
-  return found && new TextDecoder().decode(found.data);
+  return found ? new TextDecoder().decode(found.data) : undefined;
 };
 
 const newestCart = async (connection: NatsConnection, sub: string): Promise<Record<string, unknown> | undefined> =>

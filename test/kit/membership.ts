@@ -5,8 +5,7 @@ import { type JetStreamClient, jetstream, jetstreamManager } from '@nats-io/jets
 import type { NatsConnection } from '@nats-io/transport-node';
 import { type Grants, applyStreams, createGrants } from '@sluice/producers';
 import { mustCompileCatalogue } from '@sluice/schemas';
-import { test as base } from './fixtures.ts';
-import { showOnFailure } from './fixtures.ts';
+import { type GatewayFixtures, showOnFailure, test as base } from './fixtures.ts';
 import { type Gateway, startGateway } from './gateway.ts';
 import { catalogue } from './membership-catalogue.mjs';
 import { secretIssuer, type TokenOptions } from './token.ts';
@@ -19,7 +18,7 @@ interface MembershipFixtures {
 }
 
 /** `connection`, `gateway` and what follows from them are those of the small catalogue. */
-export const test = base.extend<MembershipFixtures>({
+export const test = base.extend<MembershipFixtures & Pick<GatewayFixtures, 'connection' | 'gateway'>>({
   connection: async ({ nats }, use) => {
     await using connection = await nats.connect();
     await createMembershipStreams(connection);

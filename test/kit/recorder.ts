@@ -23,7 +23,10 @@ export type RecordEntry =
 /** A subscription of the SDK, as far as recording needs it. */
 export interface RecordableSubscription {
   readonly channel: string;
-  on(name: 'event', listener: (event: Omit<RecordedEvent, 'kind'>) => void): unknown;
+  on(
+    name: 'event',
+    listener: (event: ({ isEphemeral: false } & Omit<RecordedEvent, 'kind'>) | { isEphemeral: true }) => void,
+  ): unknown;
   on(name: 'subscribed', listener: (notice: { isRecovered: boolean }) => void): unknown;
   on(name: 'live', listener: (notice: { position: string | undefined }) => void): unknown;
   on(name: 'reset', listener: (notice: { reason: string }) => void): unknown;
