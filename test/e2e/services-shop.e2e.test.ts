@@ -51,7 +51,7 @@ describe.each([{ isOneAtATime: true }, { isOneAtATime: false }])('two copies, on
     const cart = await newestCart(connection, 'u-1');
     expect(cart).toMatchObject({ userId: 'u-1', cartId: 'cart-u-1', totalItems: 40, totalPrice: 120 });
     expect(
-      (cart?.['items'] as { productId: string }[]).toSorted((a, b) => (a.productId < b.productId ? -1 : 1)),
+      ((cart?.['items'] ?? []) as { productId: string }[]).toSorted((a, b) => (a.productId < b.productId ? -1 : 1)),
     ).toMatchObject([
       { id: 'i-p-1', productId: 'p-1', quantity: 20, price: 3 },
       { id: 'i-p-2', productId: 'p-2', quantity: 10, price: 3 },

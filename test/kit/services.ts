@@ -48,7 +48,7 @@ export interface SentCommand {
 let sent = 0;
 
 /** Stores a command with the actor that a gateway would have verified. */
-export async function sendCommand<N extends keyof RezCommands & string>(
+export async function sendCommand<N extends keyof RezCommands>(
   connection: NatsConnection,
   command: N,
   actor: Partial<Actor> & { readonly sub: string },
@@ -63,7 +63,7 @@ export async function sendCommand<N extends keyof RezCommands & string>(
 }
 
 /** Publishes an event as any producer may. */
-export async function storeEvent<T extends keyof RezEvents & string>(
+export async function storeEvent<T extends keyof RezEvents>(
   connection: NatsConnection,
   type: T,
   keys: readonly string[],

@@ -49,7 +49,7 @@ export interface DecisionContext {
   /** ISO 8601 of now. */
   readonly timestamp: string;
   /** `o-4f7k...`: the n-th call within one decision is always the same id for the same cause. */
-  id(prefix: string): string;
+  readonly id: (prefix: string) => string;
   /** Of the grants that `asksGrants` named. */
   isGranted(channel: string, userId: string): boolean;
 }
@@ -103,7 +103,7 @@ export interface Consequence<C extends CatalogueDefinition = typeof rez> {
 export interface Tick<State, C extends CatalogueDefinition = typeof rez> {
   readonly everyMs: number;
   /** What is due now. Each needs a `key` that is never used for another. */
-  due(state: State, context: DecisionContext): readonly Consequence<C>[];
+  readonly due: (state: State, context: DecisionContext) => readonly Consequence<C>[];
 }
 
 export interface ServiceDefinition<State, C extends CatalogueDefinition = typeof rez> {
@@ -120,17 +120,17 @@ export interface ServiceDefinition<State, C extends CatalogueDefinition = typeof
    */
   readonly guards?: Readonly<Record<string, readonly string[]>>;
   readonly commands: readonly Names<CommandsOf<C>>[];
-  initial(): State;
+  readonly initial: () => State;
   /** Changes the state in place. Each event once, in order per stream; streams among each other in no order. */
-  fold(state: State, event: PastEvent<C>): void;
-  decide?(state: State, command: ServiceCommand<C>, context: DecisionContext): Verdict<C>;
+  readonly fold: (state: State, event: PastEvent<C>) => void;
+  readonly decide?: (state: State, command: ServiceCommand<C>, context: DecisionContext) => Verdict<C>;
   /** Grants that the decision depends on: asked of the leader before, since a member may have been revoked just now. */
-  asksGrants?(command: ServiceCommand<C>): readonly GrantQuestion[];
+  readonly asksGrants?: (command: ServiceCommand<C>) => readonly GrantQuestion[];
   /** Commands of one lane are decided one after the other. Default: the sender. */
-  lane?(command: ServiceCommand<C>): string;
+  readonly lane?: (command: ServiceCommand<C>) => string;
   /** Types that it reacts to. They are folded first where `reads` has them. */
   readonly reactsTo?: readonly Names<EventsOf<C>>[];
-  react?(state: State, event: PastEvent<C>, context: DecisionContext): readonly Consequence<C>[];
+  readonly react?: (state: State, event: PastEvent<C>, context: DecisionContext) => readonly Consequence<C>[];
   readonly tick?: Tick<State, C>;
   /** Answers from the state, nothing stored. */
   readonly calls?: Readonly<Record<string, (state: State, actor: Actor, data: unknown) => CallAnswer>>;

@@ -251,7 +251,7 @@ const isGrant = (message: LeaderMessage | undefined, nowMs: number): boolean => 
   if (!message || message.header('KV-Operation') !== undefined || message.data.length === 0) return false;
   try {
     const { expiresAt } = JSON.parse(message.data.toString()) as { readonly expiresAt?: unknown };
-    return expiresAt === undefined || Date.parse(String(expiresAt)) > nowMs;
+    return expiresAt === undefined || (typeof expiresAt === 'string' && Date.parse(expiresAt) > nowMs);
   } catch {
     return false;
   }

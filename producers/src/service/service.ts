@@ -266,8 +266,7 @@ class ServiceRunner implements RunningService {
     if (message.deliveries > 1) await this.#log.catchUp();
     const event = { ...decoded, stream, sequence: message.sequence, timeMs: message.timeMs } as unknown as PastEvent;
     const root = causeOfEvent(this.name, stream, message.sequence);
-    const plan = (): readonly Consequence[] =>
-      react.call(this.#definition, this.#state, event, contextOf(root, this.#clock.wallMs()));
+    const plan = (): readonly Consequence[] => react(this.#state, event, contextOf(root, this.#clock.wallMs()));
     await this.#storeAll(plan, (key) => causeOfEvent(this.name, stream, message.sequence, key));
   }
 
@@ -359,7 +358,7 @@ const causedBy = (event: { type: string; keys: unknown; payload: unknown }, comm
 });
 
 const toPlan = ({ events, effects = [] }: Consequence): Plan => ({
-  events: events as unknown as readonly PlannedEvent[],
+  events,
   effects,
 });
 

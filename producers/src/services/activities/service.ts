@@ -105,7 +105,7 @@ const due = (state: ActivityBook, { nowMs, timestamp }: DecisionContext): readon
     events: [{ type: 'activity.deleted', keys: { activityId, userId }, payload: { ...{ activityId, timestamp } } }],
   }));
 
-export const activitiesService: ServiceDefinition<ActivityBook, typeof rez> = defineService({
+export const activitiesService: ServiceDefinition<ActivityBook> = defineService({
   name: 'activities',
   catalogue: rez,
   reads: ['activity'],
@@ -114,6 +114,6 @@ export const activitiesService: ServiceDefinition<ActivityBook, typeof rez> = de
   initial: () => new ActivityBook(),
   fold: (state, event) => state.fold(event),
   decide,
-  lane: ({ data, actor }) => ('activityId' in data ? String(data.activityId) : actor.sub),
+  lane: ({ data, actor }) => ('activityId' in data ? data.activityId : actor.sub),
   tick: { everyMs: END_EVERY_MS, due },
 });

@@ -56,7 +56,7 @@ export const foldCarts = (state: Carts, event: PastEvent): void => {
         state.holders.set(productId, holders.add(userId));
       }
       if (items.length === 0) state.byUser.delete(userId);
-      else state.byUser.set(userId, { userId, items: items as readonly CartItem[], warnings });
+      else state.byUser.set(userId, { userId, items, warnings });
       return;
     }
     case 'product.price_updated':

@@ -6,7 +6,7 @@ import { type Carts, foldCarts, noCarts } from './carts.ts';
 
 const TICK_MS = 1_000;
 
-export const cartService: ServiceDefinition<Carts, typeof rez> = defineService({
+export const cartService: ServiceDefinition<Carts> = defineService({
   name: 'cart',
   catalogue: rez,
   reads: ['product', 'cart'],

@@ -111,7 +111,7 @@ const agentStatus = (
   payload: { agentId, agentName, status, timestamp },
 });
 
-export const chatService: ServiceDefinition<Conversations, typeof rez> = defineService({
+export const chatService: ServiceDefinition<Conversations> = defineService({
   name: 'chat',
   catalogue: rez,
   reads: ['chat', 'user'],

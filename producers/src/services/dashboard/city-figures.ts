@@ -39,6 +39,8 @@ export class CityFigures {
         return void this.#online.delete(event.payload.userId);
       case 'dashboard.stats':
         this.#statsSlot = Math.max(this.#statsSlot, slotOf(Date.parse(event.payload.timestamp)));
+        return;
+      default:
     }
   }
 

@@ -28,7 +28,7 @@ const due = (state: CityFigures, { nowMs, timestamp }: DecisionContext): readonl
   return [{ key: `stats ${slotOf(nowMs)}`, events: [{ type: 'dashboard.stats', keys, payload }] }];
 };
 
-export const dashboardService: ServiceDefinition<CityFigures, typeof rez> = defineService({
+export const dashboardService: ServiceDefinition<CityFigures> = defineService({
   name: 'dashboard',
   catalogue: rez,
   reads: ['order.created', 'order.status_changed', 'user', 'dashboard'],

@@ -3,7 +3,7 @@ import { rez } from '@sluice/schemas';
 import { defineService, type ServiceDefinition } from '../../service/definition.ts';
 import { decideDeliveries, type Deliveries, foldDeliveries, noDeliveries, reactToAssignments } from './deliveries.ts';
 
-export const deliveriesService: ServiceDefinition<Deliveries, typeof rez> = defineService({
+export const deliveriesService: ServiceDefinition<Deliveries> = defineService({
   name: 'deliveries',
   catalogue: rez,
   reads: ['order', 'delivery'],

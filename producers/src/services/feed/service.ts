@@ -126,7 +126,7 @@ const copyFor = (userId: string, { type, keys, payload }: StoryEvent): NewEvent 
   } as NewEvent;
 };
 
-export const feedService: ServiceDefinition<Timelines, typeof rez> = defineService({
+export const feedService: ServiceDefinition<Timelines> = defineService({
   name: 'feed',
   catalogue: rez,
   reads: ['feed'],
@@ -135,7 +135,7 @@ export const feedService: ServiceDefinition<Timelines, typeof rez> = defineServi
   fold: (state, event) => state.fold(event),
   decide,
   // Likes and comments of one post are counted; waiting in line is cheaper than losing the race for the next number.
-  lane: ({ data, actor }) => ('postId' in data ? String(data.postId) : actor.sub),
+  lane: ({ data, actor }) => ('postId' in data ? data.postId : actor.sub),
   reactsTo: ['feed.new_post', 'feed.post_liked', 'feed.post_commented'],
   react,
 });

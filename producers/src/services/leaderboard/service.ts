@@ -7,7 +7,7 @@ import { Standings } from './standings.ts';
 const LOOK_EVERY_MS = 200;
 const DEFAULT_PERIOD = 'monthly';
 
-export const leaderboardService: ServiceDefinition<Standings, typeof rez> = defineService({
+export const leaderboardService: ServiceDefinition<Standings> = defineService({
   name: 'leaderboard',
   catalogue: rez,
   reads: ['wallet.balance_updated', 'leaderboard', 'feed.new_post', 'order.created'],

@@ -43,6 +43,7 @@ export class Standings {
         return void this.#names.set(event.payload.userId, event.payload.customer.name);
       case 'feed.new_post':
         return void this.#names.set(event.payload.userId, event.payload.userName);
+      default:
     }
   }
 

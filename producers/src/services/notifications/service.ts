@@ -72,7 +72,7 @@ const react = (state: Notices, event: PastEvent, { id, timestamp }: DecisionCont
   return [{ events: [created, push] }];
 };
 
-export const notificationsService: ServiceDefinition<Notices, typeof rez> = defineService({
+export const notificationsService: ServiceDefinition<Notices> = defineService({
   name: 'notifications',
   catalogue: rez,
   reads: ['user', 'notification.created', 'notification.push_requested'],

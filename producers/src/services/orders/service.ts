@@ -4,7 +4,7 @@ import { defineService, type ServiceDefinition } from '../../service/definition.
 import { emptyBook, foldBook, type OrderBook } from './order-book.ts';
 import { decideOrders, reactToOrders } from './orders.ts';
 
-export const ordersService: ServiceDefinition<OrderBook, typeof rez> = defineService({
+export const ordersService: ServiceDefinition<OrderBook> = defineService({
   name: 'orders',
   catalogue: rez,
   reads: ['store', 'product', 'order.created', 'order.status_changed'],

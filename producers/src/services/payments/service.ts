@@ -3,7 +3,7 @@ import { rez } from '@sluice/schemas';
 import { defineService, type ServiceDefinition } from '../../service/definition.ts';
 import { foldPayments, noPayments, type Payments, reactToPayments } from './payments.ts';
 
-export const paymentsService: ServiceDefinition<Payments, typeof rez> = defineService({
+export const paymentsService: ServiceDefinition<Payments> = defineService({
   name: 'payments',
   catalogue: rez,
   reads: ['order.status_changed', 'payment'],

@@ -3,7 +3,7 @@ import { rez } from '@sluice/schemas';
 import { defineService, type ServiceDefinition } from '../../service/definition.ts';
 import { decideSales, foldSales, noSales, type Sales } from './sales.ts';
 
-export const promotionsService: ServiceDefinition<Sales, typeof rez> = defineService({
+export const promotionsService: ServiceDefinition<Sales> = defineService({
   name: 'promotions',
   catalogue: rez,
   reads: ['product.price_updated', 'promotion', 'order.created'],

@@ -5,7 +5,7 @@ import { decideWallets, dueInWallets, foldWallets, noWallets, reactToDeliveries,
 
 const TICK_MS = 60_000;
 
-export const walletService: ServiceDefinition<Wallets, typeof rez> = defineService({
+export const walletService: ServiceDefinition<Wallets> = defineService({
   name: 'wallet',
   catalogue: rez,
   reads: ['order.created', 'wallet'],
