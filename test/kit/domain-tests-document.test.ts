@@ -6,7 +6,8 @@ import { jsonSchemas } from '@sluice/schemas/derive';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { FURTHER_TESTS, type FurtherTest } from './domain-tests.ts';
-import { FAMILY_ROWS, type FamilyRow, familyTitles, typeOfEvent } from './family-rows.ts';
+import { type FamilyRow, familyTitles, typeOfEvent } from './families/row.ts';
+import { FAMILY_ROWS } from './families/rows.ts';
 
 const ROOT = new URL('../../', import.meta.url);
 const FAMILIES_FILE = 'test/e2e/families/families.e2e.test.ts';
@@ -17,7 +18,7 @@ const ajv = new Ajv2020({ strict: false });
 
 const HEAD = `# Which test proves which part of the domain
 
-<!-- Generated from test/kit/family-rows.ts and test/kit/domain-tests.ts: change it there, then run \`npx vitest run --project unit test/kit/domain-tests -u\`. -->
+<!-- Generated from test/kit/families and test/kit/domain-tests.ts: change it there, then run \`npx vitest run --project unit test/kit/domain-tests -u\`. -->
 
 Each family of the [reference catalogue](CATALOGUE.md) goes through a real nats-server, a real gateway process and the SDK in
 [families.e2e](../${FAMILIES_FILE}): every type to those who may see it, the permission that must fail, what was missed

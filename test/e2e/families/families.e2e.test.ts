@@ -1,5 +1,5 @@
 // Every family of the reference domain through a real nats-server, gateway and SDK client: the happy way, the permission
-// that must fail, the resume after absence, and `nats pub` from the command line. The rows are in kit/family-rows.ts;
+// that must fail, the resume after absence, and `nats pub` from the command line. The rows are in kit/families;
 // docs/DOMAIN-TESTS.md lists them.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -10,7 +10,8 @@ import { applyStreams } from '@sluice/producers';
 import { mustCompileCatalogue, rez } from '@sluice/schemas';
 import { test as base, describe, expect } from 'vitest';
 import { eventually } from '../../kit/eventually.ts';
-import { FAMILY_ROWS, type FamilyEvent, type FamilyRow, familyTitles, typeOfEvent } from '../../kit/family-rows.ts';
+import { type FamilyEvent, type FamilyRow, familyTitles, typeOfEvent } from '../../kit/families/row.ts';
+import { FAMILY_ROWS } from '../../kit/families/rows.ts';
 import { showOnFailure } from '../../kit/fixtures.ts';
 import { type Gateway, startGateway } from '../../kit/gateway.ts';
 import { type NatsServer, startNatsServer } from '../../kit/nats-server.ts';
