@@ -11,7 +11,7 @@ import { type Gateway, startGateway } from './gateway.ts';
 import { catalogue } from './presence-catalogue.mjs';
 import { customerToken } from './token.ts';
 
-const CATALOGUE = fileURLToPath(new URL('presence-catalogue.mjs', import.meta.url));
+export const PRESENCE_CATALOGUE: string = fileURLToPath(new URL('presence-catalogue.mjs', import.meta.url));
 /** Long enough for a busy machine to renew a lease in time, ten times over. */
 const TIMES = {
   SLUICE_PRESENCE_LINGER_MS: '1000',
@@ -34,7 +34,7 @@ interface PresenceFixtures {
 export const test = base.extend<PresenceFixtures & Pick<GatewayFixtures, 'connection'>>({
   connection: async ({ nats }, use) => {
     await using connection = await nats.connect();
-    await applyStreams(await jetstreamManager(connection), mustCompileCatalogue(catalogue));
+    await createPresenceStreams(connection);
     await use(connection);
   },
 
@@ -43,7 +43,7 @@ export const test = base.extend<PresenceFixtures & Pick<GatewayFixtures, 'connec
     void connection;
     const pods: Gateway[] = [];
     await use(async ({ natsUrl = nats.url, env = {} } = {}) => {
-      const pod = await startGateway({ natsUrl, env: { SLUICE_CATALOGUE: CATALOGUE, ...TIMES, ...env } });
+      const pod = await startGateway({ natsUrl, env: { SLUICE_CATALOGUE: PRESENCE_CATALOGUE, ...TIMES, ...env } });
       pods.push(pod);
       return pod;
     });
@@ -65,17 +65,23 @@ export const test = base.extend<PresenceFixtures & Pick<GatewayFixtures, 'connec
   },
 
   toldOf: async ({ connection }, use) => {
-    await use(async (user) =>
-      (await subjectsOf(connection, 'PERSON', `person.${user}.*`)).map((each) => each.split('.')[2]!),
-    );
+    await use((user) => toldOf(connection, user));
   },
 
   keys: async ({ connection }, use) => {
-    await use(async () =>
-      (await subjectsOf(connection, 'KV_presence', '$KV.presence.>')).map((each) => each.slice(13)),
-    );
+    await use(() => keysOf(connection));
   },
 });
+
+export const createPresenceStreams = async (connection: NatsConnection, replicas = 1): Promise<void> => {
+  await applyStreams(await jetstreamManager(connection), mustCompileCatalogue(catalogue), { replicas });
+};
+
+export const toldOf = async (connection: NatsConnection, user: string): Promise<string[]> =>
+  (await subjectsOf(connection, 'PERSON', `person.${user}.*`)).map((each) => each.split('.')[2]!);
+
+export const keysOf = async (connection: NatsConnection): Promise<string[]> =>
+  (await subjectsOf(connection, 'KV_presence', '$KV.presence.>')).map((each) => each.slice('$KV.presence.'.length));
 
 /** Of every message that has a payload, in order. */
 const subjectsOf = async (connection: NatsConnection, stream: string, filter: string): Promise<string[]> => {
