@@ -324,6 +324,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       gate,
       conflation,
       ephemeral,
+      grants: grantLog?.grants,
       presence: presence?.users,
       auth: authenticator.outcomes,
       readers,

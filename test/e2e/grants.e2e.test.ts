@@ -147,6 +147,7 @@ test('while the pod is cut off from NATS nobody new is let in, and those who are
   js,
   openFrames,
   natsProxy,
+  gateway,
 }) => {
   await grants.grant(CHAT, 'u-1');
   await grants.grant('chat:c-2', 'u-1');
@@ -163,6 +164,7 @@ test('while the pod is cut off from NATS nobody new is let in, and those who are
     channel: CHAT,
     code: 'grants_unavailable',
   });
+  expect((await gateway.metrics()).sum('sluice_grants_current')).toBe(0);
   natsProxy.heal();
   await eventually(
     async () => {

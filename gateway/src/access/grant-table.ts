@@ -65,6 +65,10 @@ export class GrantTable {
     return this.#entries.size;
   }
 
+  get suspendedCount(): number {
+    return this.#suspended.size;
+  }
+
   hold(grant: string, holder: GrantHolder): Hold {
     const hold: Hold = { grant, holder, state: 'waiting', suspendedMs: 0 };
     let entry = this.#entries.get(grant);

@@ -80,6 +80,14 @@ export class GrantBook implements Grants {
     return this.#table.size;
   }
 
+  get suspendedCount(): number {
+    return this.#table.suspendedCount;
+  }
+
+  get isCurrent(): boolean {
+    return this.#source.isCurrent();
+  }
+
   hold(grant: string, holder: GrantHolder): GrantHold | undefined {
     if (!this.#source.isCurrent() || this.#waitingReads.length >= MAX_WAITING_READS) return undefined;
     // Interest first: what is stored after the leader's answer comes by the tail.

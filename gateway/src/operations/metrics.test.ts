@@ -45,6 +45,7 @@ const READINGS: Readings = {
   conflated: 12,
   expired: 2,
   ephemeral: { received: 5, sent: 9 },
+  grants: { inUse: 4, suspended: 2, isCurrent: false },
   presence: { told: { online: 2, offline: 1 }, pods: 3, pending: 1 },
   auth: { accepted: 8, token_expired: 1 },
   streams: [ORDER, { ...ORDER, stream: 'PAYMENT', head: 1_300 }],
@@ -81,6 +82,9 @@ test('a scrape shows what the parts have counted', async () => {
   expect(values.get('sluice_reader_lag_events{stream="ORDER"}')).toBe(3);
   expect(values.get('sluice_reader_lag_events{stream="PAYMENT"}')).toBe(0);
   expect(values.get('sluice_tail_head_sequence{stream="PAYMENT"}')).toBe(1_300);
+  expect(values.get('sluice_grants')).toBe(4);
+  expect(values.get('sluice_grants_suspended')).toBe(2);
+  expect(values.get('sluice_grants_current')).toBe(0);
 });
 
 test('the process and its event loop are measured too', async () => {

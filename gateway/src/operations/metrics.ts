@@ -30,6 +30,15 @@ export interface PresenceReadings {
   readonly pending: number;
 }
 
+export interface GrantReadings {
+  /** Grants on which somebody's subscription rests. */
+  readonly inUse: number;
+  /** Subscriptions that get nothing until their grant is confirmed. */
+  readonly suspended: number;
+  /** Whether memberships can be read now. */
+  readonly isCurrent: boolean;
+}
+
 /** What a pod can be asked at any moment. Totals count from the start of the process. */
 export interface Readings {
   readonly nowMs: number;
@@ -66,6 +75,8 @@ export interface Readings {
   /** What became of ephemeral events: received, over_limit, too_large, refused; sent and slow count receivers. */
   readonly ephemeral: Counts;
   readonly auth: Counts;
+  /** Absent where no channel takes a grant. */
+  readonly grants?: GrantReadings;
   /** Absent where the catalogue has no presence. */
   readonly presence?: PresenceReadings;
   readonly streams: readonly StreamReadings[];
@@ -148,6 +159,16 @@ export const METRICS: readonly Definition[] = [
     'sluice_presence_pending',
     'Users whose presence is being written.',
     (from) => from.presence?.pending ?? 0,
+  ),
+  single('gauge', 'sluice_grants', 'Grants on which subscriptions rest.', (from) => from.grants?.inUse ?? 0),
+  single(
+    'gauge',
+    'sluice_grants_suspended',
+    'Subscriptions that wait until their grant is confirmed.',
+    (from) => from.grants?.suspended ?? 0,
+  ),
+  single('gauge', 'sluice_grants_current', '1 while memberships can be read.', (from) =>
+    from.grants?.isCurrent === false ? 0 : 1,
   ),
   single('gauge', 'sluice_subscriptions', 'Open subscriptions.', (from) => from.subscriptions),
   single(

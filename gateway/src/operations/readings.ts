@@ -1,4 +1,5 @@
 // Asks every part for its figures when metrics are scraped.
+import type { GrantBook } from '../access/grants.ts';
 import type { Users } from '../access/limits.ts';
 import type { Channels } from '../delivery/channels.ts';
 import type { Conflation } from '../delivery/conflation.ts';
@@ -10,7 +11,7 @@ import type { Tail } from '../log/tail.ts';
 import type { SessionCounters } from '../sessions/pod.ts';
 import type { Sessions } from '../sessions/sessions.ts';
 import type { Readiness } from './health.ts';
-import type { PresenceReadings, Readings, StreamReadings } from './metrics.ts';
+import type { GrantReadings, PresenceReadings, Readings, StreamReadings } from './metrics.ts';
 
 export interface ReadingSources {
   readonly nowMs: number;
@@ -23,6 +24,7 @@ export interface ReadingSources {
   readonly gate: PayloadGate;
   readonly conflation: Conflation;
   readonly ephemeral: Ephemeral | undefined;
+  readonly grants: GrantBook | undefined;
   readonly presence: Presence | undefined;
   readonly auth: Readings['auth'];
   readonly readers: ReadonlyMap<string, Reader>;
@@ -55,11 +57,18 @@ export const takeReadings = (from: ReadingSources): Readings => {
     conflated: from.conflation.leftOutCount,
     expired: from.gate.expiredCount,
     ephemeral: ephemeralCounts(from.ephemeral),
+    ...(from.grants && { grants: grantReadings(from.grants) }),
     ...(from.presence && { presence: presenceReadings(from.presence) }),
     auth: from.auth,
     streams: [...from.readers].map(([stream, reader]) => readStream(reader, from.tails.get(stream)!)),
   };
 };
+
+const grantReadings = ({ size, suspendedCount, isCurrent }: GrantBook): GrantReadings => ({
+  inUse: size,
+  suspended: suspendedCount,
+  isCurrent,
+});
 
 const presenceReadings = ({ told, alivePods, pending }: Presence): PresenceReadings => ({
   told,
