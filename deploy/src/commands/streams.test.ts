@@ -8,12 +8,18 @@ const DAY_NS = 86_400_000_000_000;
 describe('arguments', () => {
   test('the gateway’s settings are the defaults', () => {
     expect(parseStreamsArguments(['apply'], {})).toEqual({ catalogue: 'rez', mode: 'ask', options: {} });
-    const env = { SLUICE_CATALOGUE: './fleet.js', SLUICE_CANARY_STREAM: 'C', SLUICE_COMMAND_STREAM: 'K' };
+    const env = {
+      SLUICE_CATALOGUE: './fleet.js',
+      SLUICE_CANARY_STREAM: 'C',
+      SLUICE_COMMAND_STREAM: 'K',
+      SLUICE_GRANTS_BUCKET: 'g',
+      SLUICE_PRESENCE_BUCKET: 'p',
+    };
     expect(parseStreamsArguments(['apply', '--yes'], env)).toEqual({
       catalogue: './fleet.js',
       mode: 'yes',
       canaryStream: 'C',
-      options: { commandStream: 'K' },
+      options: { commandStream: 'K', grantsBucket: 'g', presenceBucket: 'p' },
     });
   });
 

@@ -27,7 +27,7 @@ is, and makes no limit narrower without --shrink.
   --shrink      also where the server will then delete events or keep fewer copies
 
 NATS is the running local stack's, or SLUICE_NATS_URL with the gateway's SLUICE_NATS_ settings to log in;
-SLUICE_COMMAND_STREAM and SLUICE_CANARY_STREAM are honoured as the gateway honours them.`;
+SLUICE_COMMAND_STREAM, SLUICE_GRANTS_BUCKET, SLUICE_PRESENCE_BUCKET and SLUICE_CANARY_STREAM name what they name there.`;
 
 export interface StreamsContext {
   readonly env: NodeJS.ProcessEnv;
@@ -140,6 +140,8 @@ export function parseStreamsArguments(args: readonly string[], env: NodeJS.Proce
     const replicas = count('--replicas', values.replicas, 5);
     const maxBytes = count('--max-bytes', values['max-bytes'], Number.MAX_SAFE_INTEGER);
     const commandStream = env['SLUICE_COMMAND_STREAM'];
+    const grantsBucket = env['SLUICE_GRANTS_BUCKET'];
+    const presenceBucket = env['SLUICE_PRESENCE_BUCKET'];
     const canaryStream = env['SLUICE_CANARY_STREAM'];
     return {
       catalogue: values.catalogue ?? (env['SLUICE_CATALOGUE'] || DEFAULT_CATALOGUE),
@@ -150,6 +152,8 @@ export function parseStreamsArguments(args: readonly string[], env: NodeJS.Proce
         ...(maxBytes !== undefined && { maxBytes }),
         ...(values.shrink && { mayShrink: true }),
         ...(commandStream && { commandStream }),
+        ...(grantsBucket && { grantsBucket }),
+        ...(presenceBucket && { presenceBucket }),
       },
     };
   } catch (error) {
