@@ -75,6 +75,7 @@ export class Subscriptions {
    */
   join(before: readonly string[] = []): void {
     for (const channel of joinedChannels(this.#pod.catalogue, this.#session.principal!)) {
+      if (this.#session.isClosed) return;
       if (before.includes(channel) || this.#find(channel)) continue;
       // One that it may not have after all is none that it is joined to.
       if (this.#canonicalOf(channel) !== undefined) this.subscribe({ kind: 'subscribe', id: JOINED, channel });
