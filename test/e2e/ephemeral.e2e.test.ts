@@ -87,6 +87,21 @@ describe('typing', () => {
     expect(passed(watcher)).toEqual([]);
   });
 
+  test('reaches listeners of the SDK as what it is', async ({ openClient, openFrames }) => {
+    const { client } = await openClient({ token: await tokenOf('u-2') });
+    const typist = await openFrames();
+    const heard: unknown[] = [];
+    const subscription = client.subscribe(CHAT);
+    subscription.on('chat.typing', ({ data, isEphemeral, sequence }) => heard.push({ data, isEphemeral, sequence }));
+    await eventually(() => subscription.status === 'live');
+    await typist.subscribeUntilLive(CHAT);
+    await type(typist, true);
+    await eventually(() => heard.length === 1);
+
+    expect(heard).toMatchObject([{ data: { userId: 'u-1', isTyping: true }, isEphemeral: true }]);
+    expect(client.counts).toMatchObject({ events: 0, ephemeral: 1 });
+  });
+
   test('leaves no trace: nothing is stored, no position moves', async ({ openFrames, publisher, connection }) => {
     const [watcher, typist] = [await openFrames({ token: await tokenOf('u-2') }), await openFrames()];
     await Promise.all([watcher, typist].map((client) => client.subscribeUntilLive(CHAT)));
