@@ -1,12 +1,8 @@
-import { command, type CallsOf, type CommandsOf, type DownFrame, type EventsOf, type rez } from '@sluice/schemas';
+import { command, type DownFrame, type RezCalls, type RezCommands, type RezEvents } from '@sluice/schemas';
 import { describe, expect, test } from 'vitest';
 import { createClientOver } from './door.ts';
 import type { ClientOptions } from './options.ts';
 import { ManualClock, ScriptedGateway, type ScriptedLink, welcome } from './scripted.fixture.ts';
-
-type RezEvents = EventsOf<typeof rez>;
-type RezCommands = CommandsOf<typeof rez>;
-type RezCalls = CallsOf<typeof rez>;
 
 const DAY_MS = 24 * 3_600_000;
 

@@ -3,6 +3,8 @@
 import {
   callSubject,
   commandSubject,
+  fail,
+  ok,
   type Call,
   type CallEnvelope,
   type Catalogue,
@@ -12,6 +14,7 @@ import {
   type DownFrame,
   type ErrorCode,
   type ErrorFrame,
+  type Result,
 } from '@sluice/schemas';
 import { TokenBucket, type User } from '../access/limits.ts';
 import type { Principal } from '../access/permission.ts';
@@ -136,10 +139,10 @@ export class Commands {
   }
 
   command(sender: Sender, share: RequestShare, { id, commandId, name, data }: Command): void {
-    const { clock, counters, effects, limits } = this.#options;
+    const { clock, counters, effects } = this.#options;
     const refuse = this.#refuser(sender, counters.commands, id);
     const waitMs = this.#waitMs(sender, share);
-    if (waitMs > 0) return refuse({ code: 'rate_limited' }, waitMs);
+    if (waitMs > 0) return refuse({ code: 'rate_limited', retryAfterMs: waitMs });
     const principal = sender.principal!;
     const checked = this.#check.command(principal, name, commandId, data);
     if (!checked.ok) return refuse(checked.error);
@@ -156,10 +159,9 @@ export class Commands {
       data: checked.value.data,
       receivedAt: new Date(clock.now()).toISOString(),
     } satisfies CommandEnvelope);
-    const bytes = Buffer.byteLength(payload);
-    if (bytes > limits.maxBytes) return refuse(tooLarge(bytes, limits.maxBytes));
-    const leave = this.#enter(sender, share, bytes);
-    if (!leave) return refuse({ code: 'overloaded' }, OVERLOADED_RETRY_MS);
+    const admitted = this.#admit(sender, share, payload);
+    if (!admitted.ok) return refuse(admitted.error);
+    const leave = admitted.value;
     void this.#options.store
       .store(commandSubject(name, principal.subject, commandId), payload)
       .catch((error: unknown): StoreOutcome => this.#fault(error, 'command'))
@@ -170,10 +172,10 @@ export class Commands {
   }
 
   call(sender: Sender, share: RequestShare, { id, name, data, timeoutMs }: Call): void {
-    const { clock, counters, limits } = this.#options;
+    const { clock, counters } = this.#options;
     const refuse = this.#refuser(sender, counters.calls, id);
     const waitMs = this.#waitMs(sender, share);
-    if (waitMs > 0) return refuse({ code: 'rate_limited' }, waitMs);
+    if (waitMs > 0) return refuse({ code: 'rate_limited', retryAfterMs: waitMs });
     const principal = sender.principal!;
     const checked = this.#check.call(principal, name, data);
     if (!checked.ok) return refuse(checked.error);
@@ -183,10 +185,9 @@ export class Commands {
       data: checked.value.data,
       receivedAt: new Date(clock.now()).toISOString(),
     } satisfies CallEnvelope);
-    const bytes = Buffer.byteLength(payload);
-    if (bytes > limits.maxBytes) return refuse(tooLarge(bytes, limits.maxBytes));
-    const leave = this.#enter(sender, share, bytes);
-    if (!leave) return refuse({ code: 'overloaded' }, OVERLOADED_RETRY_MS);
+    const admitted = this.#admit(sender, share, payload);
+    if (!admitted.ok) return refuse(admitted.error);
+    const leave = admitted.value;
     const { call } = checked.value;
     const patienceMs = Math.min(call.definition.timeoutMs, timeoutMs ?? Number.POSITIVE_INFINITY);
     void this.#options.request(callSubject(name, principal.subject), payload, patienceMs).then(
@@ -244,7 +245,7 @@ export class Commands {
   }
 
   #refuser(sender: Sender, counts: Partial<Record<string, number>>, id: number): Refuser {
-    return ({ code, message }, retryAfterMs) => {
+    return ({ code, message, retryAfterMs }) => {
       addOne(counts, code);
       sender.error(code, { id, ...(retryAfterMs !== undefined && { retryAfterMs }) }, message);
     };
@@ -257,15 +258,21 @@ export class Commands {
     return empty?.rate.waitMs(nowMs) ?? 0;
   }
 
-  #enter(sender: Sender, share: RequestShare, bytes: number): (() => void) | undefined {
+  /** Counts it as under way, if there is room for it. What it returns ends that. */
+  #admit(sender: Sender, share: RequestShare, payload: string): Result<() => void, Fault> {
+    const { counters, limits } = this.#options;
+    const bytes = Buffer.byteLength(payload);
+    if (bytes > limits.maxBytes) {
+      const message = `${bytes} bytes as stored, at most ${limits.maxBytes} are taken`;
+      return fail({ code: 'invalid_command', message });
+    }
     const leave = enterAll([share.inFlight, this.#shareOf(sender.user!).inFlight, this.#inFlight], bytes);
-    if (!leave) return undefined;
-    const { counters } = this.#options;
+    if (!leave) return fail({ code: 'overloaded', retryAfterMs: OVERLOADED_RETRY_MS });
     counters.requestsInFlight++;
-    return () => {
+    return ok(() => {
       counters.requestsInFlight--;
       leave();
-    };
+    });
   }
 
   #shareOf(user: User): RequestShare {
@@ -290,16 +297,11 @@ export class Commands {
   }
 }
 
-type Refuser = (fault: Fault, retryAfterMs?: number) => void;
+type Refuser = (fault: Fault) => void;
 
 const addOne = (counts: Partial<Record<string, number>>, name: string): void => {
   counts[name] = (counts[name] ?? 0) + 1;
 };
-
-const tooLarge = (bytes: number, maxBytes: number): Fault => ({
-  code: 'invalid_command',
-  message: `${bytes} bytes as stored, at most ${maxBytes} are taken`,
-});
 
 /** Nobody listens, nobody answered in time: to the client it is one. */
 const codeOfRequest = (error: unknown): ErrorCode => {

@@ -18,6 +18,7 @@ import type { Principal } from '../access/permission.ts';
 export interface Fault {
   readonly code: ErrorCode;
   readonly message?: string;
+  readonly retryAfterMs?: number;
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>;
