@@ -101,7 +101,7 @@ export interface CommandOutcome {
 
 export async function readOutcomes(connection: NatsConnection): Promise<CommandOutcome[]> {
   return (await readEvents(connection, 'USER', 'command.>')).map(({ subject, payload }) => {
-    const [, userId = '', commandId = '', kind = ''] = subject.split('.');
+    const [, userId = '', , commandId = '', kind = ''] = subject.split('.');
     return { kind: kind as CommandOutcome['kind'], commandId, userId, payload };
   });
 }
@@ -110,7 +110,7 @@ export async function readOutcomes(connection: NatsConnection): Promise<CommandO
 export async function outcomeOf(connection: NatsConnection, { sub, commandId }: SentCommand): Promise<CommandOutcome> {
   return await eventually(
     async () => {
-      const [event] = await readEvents(connection, 'USER', `command.${sub}.${commandId}.*`);
+      const [event] = await readEvents(connection, 'USER', `command.${sub}.*.${commandId}.*`);
       if (!event) return undefined;
       const kind = event.subject.endsWith('.applied') ? ('applied' as const) : ('rejected' as const);
       return { kind, commandId, userId: sub, payload: event.payload };

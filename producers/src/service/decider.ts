@@ -3,6 +3,7 @@
 import { type Clock, wait } from '../clock.ts';
 import { ProducerError } from '../errors.ts';
 import {
+  commandTokenOf,
   DECISION_HEADER,
   encodeRemainder,
   messageIdOf,
@@ -151,16 +152,16 @@ export class Decider {
 
   /** What became of a command that changed nothing. The first outcome of a command stands. */
   async reject({ userId, ...payload }: RejectedOutcome): Promise<void> {
-    await this.#publishOutcome('command.rejected', userId, payload.commandId, payload);
+    await this.#publishOutcome('command.rejected', userId, payload);
   }
 
   async confirm({ userId, ...payload }: Outcome): Promise<void> {
-    await this.#publishOutcome('command.applied', userId, payload.commandId, payload);
+    await this.#publishOutcome('command.applied', userId, payload);
   }
 
   /** The filter of a command's outcomes, of which there is one at most. */
-  static outcomesOf(userId: string, commandId: string): string {
-    return `command.${userId}.${commandId}.*`;
+  static outcomesOf(userId: string, command: string, commandId: string): string {
+    return `command.${userId}.${commandTokenOf(command)}.${commandId}.*`;
   }
 
   async #finish(cause: string, known: Remainder | undefined): Promise<void> {
@@ -210,21 +211,17 @@ export class Decider {
     if (attempt > 3) await wait(this.#clock, PAUSE_MS * Math.min(attempt, 20));
   }
 
-  async #publishOutcome(
-    type: string,
-    userId: string,
-    commandId: string,
-    payload: Readonly<Record<string, unknown>>,
-  ): Promise<void> {
+  async #publishOutcome(type: string, userId: string, payload: Omit<Outcome, 'userId'>): Promise<void> {
     // A catalogue need not have outcomes.
     if (!this.#log.isKnown(type)) return;
+    const { command, commandId } = payload;
     // A conflict means that there is one: of the same command, by the same decision or an earlier one.
     await this.#log.publish(
-      { type, keys: { userId, commandId }, payload },
+      { type, keys: { userId, command: commandTokenOf(command), commandId }, payload },
       {
-        id: outcomeIdOf(userId, commandId),
+        id: outcomeIdOf(userId, command, commandId),
         expectedSequence: 0,
-        expectedSubject: Decider.outcomesOf(userId, commandId),
+        expectedSubject: Decider.outcomesOf(userId, command, commandId),
       },
     );
     this.stats.outcomes++;

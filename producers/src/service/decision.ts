@@ -42,7 +42,11 @@ export const causeOfEvent = (service: string, stream: string, sequence: number, 
 export const causeOfTick = (service: string, key: string): string => hash(`tick\n${service}\n${key}`);
 
 /** Of a command's outcome: no event of a decision. */
-export const outcomeIdOf = (userId: string, commandId: string): string => `${hash(`${userId}\n${commandId}`)}.outcome`;
+export const outcomeIdOf = (userId: string, command: string, commandId: string): string =>
+  `${hash(`${userId}\n${command}\n${commandId}`)}.outcome`;
+
+/** A command's name as one token of its outcome's subject. */
+export const commandTokenOf = (command: string): string => command.replaceAll('.', ':');
 
 const MESSAGE_ID = /^([A-Za-z0-9_-]{22})\.(\d{1,6})$/;
 

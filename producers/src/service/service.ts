@@ -208,7 +208,7 @@ class ServiceRunner implements RunningService {
     if (message.deliveries > 1 || message.timeMs < this.#startedMs) {
       // Somebody may have had it, and told the sender.
       const isKnown = this.#log.isKnown('command.applied');
-      const outcomes = Decider.outcomesOf(actor.sub, commandId);
+      const outcomes = Decider.outcomesOf(actor.sub, name, commandId);
       if (isKnown && (await this.#log.isStored(this.#log.family('command.applied').stream, outcomes))) return;
       await this.#log.catchUp();
     }

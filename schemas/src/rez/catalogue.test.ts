@@ -56,7 +56,7 @@ test('subjects and streams, as services and gateway rely on them', () => {
     'USER wallet.{userId}',
     'USER notification.{recipientId}',
     'USER user.{userId}',
-    'USER command.{userId}.{commandId}',
+    'USER command.{userId}.{command}.{commandId}',
     'DASHBOARD dashboard.{scope}',
   ]);
   const week = 7 * 86_400_000;

@@ -8,7 +8,8 @@ const CommandName = Type.String({ minLength: 3, maxLength: 128 });
 
 export const commandOutcome = family({
   name: 'command',
-  subject: 'command.{userId}.{commandId}',
+  /** `command`: the name as one token, `chat:send_message`. An id is the command's only together with it. */
+  subject: 'command.{userId}.{command}.{commandId}',
   stream: USER,
   guard: { placeholders: { userId: ['sub'] } },
   types: {

@@ -148,11 +148,11 @@ export const SHOP_AND_PEOPLE: readonly FamilyRow[] = [
     channels: ['user:u-1'],
     events: [
       {
-        subject: 'command.u-1.cmd-1.applied',
+        subject: 'command.u-1.cart:add_item.cmd-1.applied',
         payload: { command: 'cart.add_item', commandId: 'cmd-1', timestamp: TIMESTAMP },
       },
       {
-        subject: 'command.u-1.cmd-2.rejected',
+        subject: 'command.u-1.cart:add_item.cmd-2.rejected',
         payload: {
           command: 'cart.add_item',
           commandId: 'cmd-2',
