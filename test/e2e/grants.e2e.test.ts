@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { jetstreamManager } from '@nats-io/jetstream';
+import { createGrants } from '@sluice/producers';
 import { describe, expect } from 'vitest';
 import { consistently, eventually } from '../kit/eventually.ts';
 import type { FrameClient } from '../kit/frame-client.ts';
@@ -210,6 +211,33 @@ test('a purge of the bucket, which no message tells of, ends the memberships of 
 
   await (await jetstreamManager(connection)).streams.purge('KV_grants');
   expect(await client.next('unsubscribed')).toMatchObject({ channel: CHAT, code: 'revoked' });
+});
+
+test('what cannot be given is refused by code, and nothing is stored', async ({ connection, grants }) => {
+  const manager = await jetstreamManager(connection);
+  for (const [channel, sub] of [
+    ['chat:a.b', 'u-1'],
+    ['chat:*', 'u-1'],
+    ['chat:c-1', ''],
+    ['chat:c-1', 'u>1'],
+    ['', 'u-1'],
+  ] as const) {
+    await expect(grants.grant(channel, sub)).rejects.toMatchObject({ code: 'invalid_key' });
+    await expect(grants.revoke(channel, sub)).rejects.toMatchObject({ code: 'invalid_key' });
+  }
+  const retry = { firstDelayMs: 10, giveUpAfterMs: 200 };
+  const elsewhere = await createGrants({ connection, bucket: 'elsewhere', retry });
+  await expect(elsewhere.grant(CHAT, 'u-1')).rejects.toMatchObject({ code: 'unavailable' });
+  await elsewhere.close();
+  await expect(elsewhere.grant(CHAT, 'u-1')).rejects.toMatchObject({ code: 'closed' });
+
+  expect((await manager.streams.info('KV_grants')).state.messages).toBe(0);
+  // What was given and taken is one message, that it was taken; and it is one that goes by itself.
+  await grants.grant(CHAT, 'u-1', { expiresAt: new Date(Date.now() + 60_000) });
+  await grants.revoke(CHAT, 'u-1');
+  const stored = await manager.streams.getMessage('KV_grants', { last_by_subj: '$KV.grants.chat.c-1.u-1' });
+  expect(stored?.header.get('Nats-TTL')).toBe('3600s');
+  expect((await manager.streams.info('KV_grants')).state.messages).toBe(1);
 });
 
 test('a gateway whose catalogue takes grants does not start on a bucket that is missing, or forgets in silence', async () => {
