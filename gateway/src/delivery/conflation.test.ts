@@ -1,5 +1,6 @@
 import { packValue } from '@sluice/schemas';
 import { describe, expect, test } from 'vitest';
+import { headsOf } from '../sessions/heads.ts';
 import { buildChunk, type Cursor } from './catch-up.ts';
 import { createDelivery, eventsOf, FakeSubscriber, FLUSH_INTERVAL_MS, resolve } from './delivery.fixture.ts';
 import { MARKET, MOVED_EVERY_MS, STOCK_EVERY_MS } from './market.fixture.ts';
@@ -103,6 +104,20 @@ describe('a conflated event', () => {
 
     expect(subscriber.sequences).toEqual([1, 2]);
     expect(channel.settled(0)).toBe(tails.get('RIDE')!.head);
+  });
+
+  test('is not passed by what a ping tells while it is held', () => {
+    const { append, channel, pass } = setUp();
+    const told = () =>
+      headsOf([{ channel, settled: (stream) => channel.settled(stream) }]).map(([, sequence]) => sequence);
+    append();
+    pass(0);
+    append();
+    append();
+    expect(told()).toEqual([2]);
+    pass(MOVED_EVERY_MS);
+
+    expect(told()).toEqual([3]);
   });
 
   test('that nobody gets is not waited with', () => {
