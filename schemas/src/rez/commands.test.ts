@@ -2,6 +2,7 @@
 import { Compile } from 'typebox/compile';
 import { describe, expect, test } from 'vitest';
 import { mustCompileCatalogue } from '../catalogue/compile.ts';
+import { parseSubjectToken } from '../catalogue/subject.ts';
 import { rez, type RezCommands } from './catalogue.ts';
 
 const { commands } = mustCompileCatalogue(rez);
@@ -142,10 +143,21 @@ describe('attachments', () => {
   });
 });
 
-test.each(['', 'a.b', '*', '>', 'a b', 'a\u0000', 'a\n', 'x'.repeat(129)])('%j is no id', (id) => {
-  expect(isValid('chat.typing', { chatId: id, isTyping: true })).toBe(false);
-  expect(isValid('chat.read', { chatId: 'c-1', messageIds: [id] })).toBe(false);
-});
+test.each(['x'.repeat(128), '👋'.repeat(32), 'auth0|a%2Eb', '!"#$%&()+,-/09:;<=?@AZ[]^_`az{|}~', '__proto__'])(
+  '%j is an id, and a token of a subject',
+  (id) => {
+    expect(parseSubjectToken(id).ok).toBe(true);
+    expect(isValid('chat.typing', { chatId: id, isTyping: true })).toBe(true);
+  },
+);
+
+test.each(['', 'a.b', '*', '>', 'a b', 'a\u0000', 'a\n', 'x'.repeat(129), 'ü'.repeat(65), '👋'.repeat(33)])(
+  '%j is no id',
+  (id) => {
+    expect(isValid('chat.typing', { chatId: id, isTyping: true })).toBe(false);
+    expect(isValid('chat.read', { chatId: 'c-1', messageIds: [id] })).toBe(false);
+  },
+);
 
 test.each([
   ['cart.add_item', { productId: 'p-1', quantity: 0 }],

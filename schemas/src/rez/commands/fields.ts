@@ -9,11 +9,15 @@ const NO_CONTROL = '[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\ud800-\\udf
 export const textField = (maxLength: number) =>
   Type.String({ minLength: 1, maxLength, pattern: `^(?=[\\s\\S]*\\S)${NO_CONTROL}*$` });
 
+// A token takes 128 bytes. JSON Schema counts characters, which have up to four outside ASCII.
+const ASCII_ID = '[!-)+,\\-/-=?-~]{1,128}';
+const ANY_ID = '[^.*>\\s\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]{1,32}';
+
 /** An id that may become a token of a subject: no dots, wildcards, whitespace, control characters. */
 export const ObjectId = Type.String({
   minLength: 1,
   maxLength: 128,
-  pattern: '^[^.*>\\s\\u0000-\\u001f\\u007f-\\u009f\\ud800-\\udfff]+$',
+  pattern: `^(?:${ASCII_ID}|${ANY_ID})$`,
 });
 
 /** Without credentials, whitespace or control characters. */
