@@ -188,6 +188,28 @@ test('a pod that NATS lost sight of: its users went; when it is back they came, 
   expect(near!.isRunning).toBe(true);
 });
 
+test('a pod that stood still for too long goes on under another name, with whoever is still there', async ({
+  startPod,
+  device,
+  toldOf,
+  keys,
+}) => {
+  const [near, far] = [await startPod(), await startPod()];
+  const staying = await device(far, 'staying');
+  await untilTold(toldOf, 'staying');
+
+  await far.pause();
+  await eventually(async () => (await toldOf('staying')).length === 2, PATIENCE);
+  far.resume();
+  await eventually(async () => (await toldOf('staying')).length === 3, PATIENCE);
+  await eventually(async () => (await keys()).length === 3, PATIENCE);
+  staying[Symbol.dispose]();
+  await eventually(async () => (await toldOf('staying')).length === 4, PATIENCE);
+
+  expect(await toldOf('staying')).toEqual(['came', 'went', 'came', 'went']);
+  expect(near.isRunning).toBe(true);
+});
+
 test('NATS is restarted: nobody went, and who left meanwhile is told', async ({ nats, startPod, device, toldOf }) => {
   const [first, second] = [await startPod(), await startPod()];
   await device(first, 'u-1');

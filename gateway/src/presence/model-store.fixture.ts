@@ -31,6 +31,11 @@ export class ModelServer {
     return ++this.#sequence;
   }
 
+  /** `user pod`. */
+  liveEntries(): string[] {
+    return [...this.entries].filter(([, entry]) => isThere(entry)).map(([key]) => key);
+  }
+
   told(user: string): Told {
     const told = { online: 0, offline: 0 };
     for (const event of this.events) if (event.user === user) told[event.state] = event.sequence;

@@ -48,6 +48,8 @@ export class Presence {
   readonly #watch: LeaseWatch;
   /** Undefined while no lease is held. */
   #own: { readonly pod: string; sequence: number } | undefined;
+  /** What this pod was called in lives that others have ended, as long as entries may be left of them. */
+  #former: string[] = [];
   #timers: TimerHandle[] = [];
   #inFlight = 0;
   #pausedUntilMs = 0;
@@ -168,6 +170,8 @@ export class Presence {
     const { store } = this.#options;
     if (kind === 'arrive') {
       await store.putEntry(user, pod);
+      // Too late to be found among those of a life that has ended meanwhile.
+      if (pod !== this.#own?.pod) return store.removeEntry(user, pod);
       if ((await settleOnline(store, user)) === 'told') this.told.online++;
     } else {
       await store.removeEntry(user, pod);
@@ -204,6 +208,7 @@ export class Presence {
     if (this.#isStopped) return;
     try {
       await this.#holdLease();
+      if (this.#own) await this.#clearFormerLives();
       const leases = await this.#options.store.listLeases();
       const suspects = this.#own ? this.#watch.observe(leases, this.#own.pod) : [];
       for (const suspect of suspects) if (!this.#evictions.has(suspect.pod)) await this.#claim(suspect);
@@ -229,6 +234,7 @@ export class Presence {
         return;
       }
       this.#own = undefined;
+      this.#former.push(own.pod);
       onNotice?.({ kind: 'lease_lost', pod: own.pod });
     }
     const pod = newPodId();
@@ -236,6 +242,15 @@ export class Presence {
     if (sequence === undefined || this.#isStopped) return;
     this.#residents.startAgain();
     this.#own = { pod, sequence };
+  }
+
+  /** Whoever ended one clears away what it found; what was still under way then came later. */
+  async #clearFormerLives(): Promise<void> {
+    for (let pod = this.#former[0]; pod !== undefined; pod = this.#former[0]) {
+      const users = await this.#options.store.usersOf(pod);
+      this.#former.shift();
+      if (!this.#evictions.has(pod)) this.#evictions.add(pod, users, () => {});
+    }
   }
 
   /** Whoever's write comes first declares it dead, and clears away; a pod that has written meanwhile is not dead. */
