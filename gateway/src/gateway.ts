@@ -66,6 +66,8 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
   const logRefusal = throttleLog(log, 'warn', { perSecond: 5, burst: 20 }, clock);
   // A fault that one client can cause may come again and again.
   const logFault = throttleLog(log, 'error', { perSecond: 5, burst: 20 }, clock);
+  // An outage of NATS makes one for each command that is under way.
+  const logTrouble = throttleLog(log, 'warn', { perSecond: 5, burst: 20 }, clock);
   const onFault = (error: unknown, where = 'transport'): void => void logFault({ err: error, where }, 'fault');
   const routes = compileRoutes(catalogue);
   const memory = new TailMemory(config.tailMaxBytes);
@@ -215,7 +217,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       clock,
       counters,
       effects,
-      onFault,
+      onTrouble: (where, reason) => void logTrouble({ where, reason }, 'not done for a client'),
     });
 
   const connect = (): Promise<Nats> =>

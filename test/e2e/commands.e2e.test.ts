@@ -17,6 +17,9 @@ import { test } from '../kit/notes-fixtures.ts';
 import { startNatsServer } from '../kit/nats-server.ts';
 import { adminToken, customerToken, secretIssuer, TEST_SECRET } from '../kit/token.ts';
 
+/** For a server or a connection that comes back. */
+const PATIENCE = { timeoutMs: 20_000, intervalMs: 200 };
+
 describe('a command', () => {
   test('is stored as it is acknowledged, with who acts by the token, and without any header', async ({
     connection,
@@ -128,9 +131,10 @@ describe('the same id', () => {
       const after = await eventually(async () => {
         const answer = await sendCommand(client, { commandId: 'c-1' });
         return answer.kind === 'ok' ? answer : undefined;
-      });
+      }, PATIENCE);
       expect(after).toMatchObject({ sequence: 1, isDuplicate: true });
-      const own = (await storedCommands(connection)).filter(({ subject }) => subject.endsWith('.c-1'));
+      const stored = await eventually(() => storedCommands(connection), PATIENCE);
+      const own = stored.filter(({ subject }) => subject.endsWith('.c-1'));
       expect(own).toHaveLength(1);
     },
   );
@@ -199,9 +203,7 @@ describe('what fails on the way', () => {
     expect(await storedCommands(connection)).toEqual([]);
 
     natsProxy.heal();
-    await eventually(async () => (await sendCommand(client, { commandId: 'c-1' })).kind === 'ok', {
-      timeoutMs: 20_000,
-    });
+    await eventually(async () => (await sendCommand(client, { commandId: 'c-1' })).kind === 'ok', PATIENCE);
     expect(await storedCommands(connection)).toHaveLength(1);
   });
 });

@@ -41,7 +41,7 @@ export interface TestCommandsOptions {
   readonly counters: RequestCounters;
   readonly limits?: Partial<RequestLimits>;
   readonly effects?: CommandEffects;
-  readonly onFault?: (error: unknown) => void;
+  readonly onTrouble?: (where: string, reason: string) => void;
 }
 
 export const createTestCommands = (options: TestCommandsOptions): TestCommands => {
@@ -53,7 +53,7 @@ export const createTestCommands = (options: TestCommandsOptions): TestCommands =
     counters: options.counters,
     limits: { ...REQUEST_LIMITS, ...options.limits },
     effects: options.effects,
-    onFault: options.onFault ?? (() => {}),
+    onTrouble: options.onTrouble ?? (() => {}),
     store: {
       store: (subject, payload) =>
         new Promise((settle) => {

@@ -107,7 +107,8 @@ export interface CommandsOptions {
   readonly counters: RequestCounters;
   /** Commands with an effect are unknown without it. */
   readonly effects?: CommandEffects | undefined;
-  readonly onFault: (error: unknown, where: string) => void;
+  /** Something to log: a command that was not acknowledged, an answer that no client may get. */
+  readonly onTrouble: (where: 'command' | 'call', reason: string) => void;
 }
 
 /** What one connection, or one user, has taken. */
@@ -162,13 +163,10 @@ export class Commands {
     const admitted = this.#admit(sender, share, payload);
     if (!admitted.ok) return refuse(admitted.error);
     const leave = admitted.value;
-    void this.#options.store
-      .store(commandSubject(name, principal.subject, commandId), payload)
-      .catch((error: unknown): StoreOutcome => this.#fault(error, 'command'))
-      .then((outcome) => {
-        leave();
-        this.#answerCommand(sender, id, outcome, refuse);
-      });
+    void this.#options.store.store(commandSubject(name, principal.subject, commandId), payload).then((outcome) => {
+      leave();
+      this.#answerCommand(sender, id, outcome, refuse);
+    });
   }
 
   call(sender: Sender, share: RequestShare, { id, name, data, timeoutMs }: Call): void {
@@ -222,14 +220,14 @@ export class Commands {
         refuse({ code: 'invalid_command', message: 'The stream takes no command of this size.' });
         break;
       case 'unavailable':
-        this.#options.onFault(new Error(`a command was not acknowledged: ${outcome.reason}`), 'command');
+        this.#options.onTrouble('command', `not acknowledged: ${outcome.reason}`);
         refuse({ code: 'unavailable' });
     }
     sender.wake();
   }
 
   #answerCall(sender: Sender, id: number, call: KnownCall, body: Uint8Array, refuse: Refuser): void {
-    const { counters, onFault } = this.#options;
+    const { counters, onTrouble } = this.#options;
     const answer = parseAnswer(call.answer, body);
     switch (answer.kind) {
       case 'data':
@@ -239,7 +237,7 @@ export class Commands {
         addOne(counters.calls, 'refused');
         return sender.error('refused', { id, refusal: answer.refusal });
       case 'unusable':
-        onFault(new Error(`the answer to ${call.definition.name} ${answer.reason}`), 'call');
+        onTrouble('call', `the answer to ${call.definition.name} ${answer.reason}`);
         return refuse({ code: 'no_answer', message: 'The service gave no usable answer.' });
     }
   }
@@ -289,11 +287,6 @@ export class Commands {
       rate: new TokenBucket({ perSecond, burst }, this.#options.clock.now()),
       inFlight: new InFlight(inFlight),
     };
-  }
-
-  #fault(error: unknown, where: string): StoreOutcome {
-    this.#options.onFault(error, where);
-    return { kind: 'unavailable', reason: String(error) };
   }
 }
 

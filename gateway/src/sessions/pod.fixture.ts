@@ -88,7 +88,7 @@ export const createTestPod = (options: TestPodOptions): TestPod => {
     catalogue: options.catalogue ?? ORDERS,
     clock,
     counters,
-    onFault,
+    onTrouble: (where, reason) => void faults.push(`${where}: ${reason}`),
     ...(options.requestLimits && { limits: options.requestLimits }),
     ...(options.effects && { effects: options.effects }),
   });
