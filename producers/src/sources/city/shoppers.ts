@@ -1,6 +1,7 @@
 // Customers fill their carts on two devices, spend coins, and order through the services: merchants and drivers take such
 // an order from hand to hand by commands. Pure.
 import { between, pick } from '../../random.ts';
+import { itemIdOf } from '../../services/cart/carts.ts';
 import { commander, madeBy, type Theme, type ThemeOptions } from './act.ts';
 import { customerSender, CUSTOMERS, driverSender, MERCHANTS, merchantSender } from './people.ts';
 import { PRODUCTS_PER_SHOP, productOf } from './shops.ts';
@@ -10,15 +11,40 @@ const SECOND_MS = 1_000;
 const METRES_PER_REPORT = 60;
 const DRIVERS = 80;
 
-/** One shopper after the other; on line 0 every other one is u-1, on the phone and at the desk. */
-export function* shoppers({ startMs, random, pace, createId }: ThemeOptions, line: number): Theme {
+/** u-1 cannot make up their mind, on the phone and at the desk: there is always something to see in this cart. */
+export function* undecided({ startMs, random, pace, createId }: ThemeOptions): Theme {
+  const command = commander(createId);
+  const shopper = customerSender(1);
+  let atMs = startMs;
+  const pass = (low: number, high: number): void => {
+    atMs += (between(random, low, high) * SECOND_MS) / pace;
+  };
+  for (;;) {
+    const { productId } = productOf(1 + Math.floor(random() * MERCHANTS), 1 + Math.floor(random() * PRODUCTS_PER_SHOP));
+    const itemId = itemIdOf(productId);
+    pass(3, 7);
+    // Both devices at nearly the same time: both are in.
+    yield command(atMs, shopper, 'cart.add_item', { productId });
+    pass(0, 0.2);
+    yield command(atMs, shopper, 'cart.add_item', { productId });
+    pass(3, 7);
+    yield command(atMs, shopper, 'cart.update_item', { itemId, quantity: 1 + Math.floor(random() * 4) });
+    pass(3, 7);
+    yield random() < 0.8
+      ? command(atMs, shopper, 'cart.remove_item', { itemId })
+      : command(atMs, shopper, 'cart.clear', {});
+  }
+}
+
+/** One shopper after the other. */
+export function* shoppers({ startMs, random, pace, createId }: ThemeOptions): Theme {
   const command = commander(createId);
   let atMs = startMs;
   const pass = (low: number, high: number): void => {
     atMs += (between(random, low, high) * SECOND_MS) / pace;
   };
   for (let round = 0; ; round++) {
-    const shopper = customerSender(line === 0 && round % 2 === 0 ? 1 : 1 + Math.floor(random() * CUSTOMERS));
+    const shopper = customerSender(2 + Math.floor(random() * (CUSTOMERS - 1)));
     const merchant = 1 + Math.floor(random() * MERCHANTS);
     const products = [1, 2, 3].map((step) => productOf(merchant, 1 + ((round + step) % PRODUCTS_PER_SHOP)).productId);
     pass(3, 8);

@@ -29,12 +29,16 @@ const PLANS = [
 
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
-/** Whom each follows: the next ones round the table. */
+/** How many each follows. */
 const FOLLOWED = 5;
 const REMEMBERED_POSTS = 12;
 const REMEMBERED_ACTIVITIES = 5;
 
 const someone = (random: Random): Sender => customerSender(1 + Math.floor(random() * CUSTOMERS));
+
+/** Steps grow, so that nobody is met twice. */
+const followedBy = (number: number, step: number): Sender =>
+  customerSender(((number + step * step - 1) % CUSTOMERS) + 1);
 
 /** First everybody finds friends, which is no news to a city that was here before; then they talk. */
 export function* posts(options: ThemeOptions): Theme {
@@ -43,10 +47,10 @@ export function* posts(options: ThemeOptions): Theme {
   let atMs = startMs;
   for (let number = 1; number <= CUSTOMERS; number++) {
     for (let step = 1; step <= FOLLOWED; step++) {
-      // Follows meet nobody twice: steps grow, and the city is larger than their sum.
-      const followed = customerSender(((number + step * step - 1) % CUSTOMERS) + 1).sub;
       atMs += (0.02 * SECOND_MS) / pace;
-      yield command(atMs, customerSender(number), 'feed.follow_user', { userId: followed });
+      yield command(atMs, customerSender(number), 'feed.follow_user', {
+        userId: followedBy(number, step).sub,
+      });
     }
   }
   const recent: string[] = [];
@@ -54,7 +58,9 @@ export function* posts(options: ThemeOptions): Theme {
     atMs += (between(random, 1, 4) * SECOND_MS) / pace;
     const dice = random();
     if (recent.length === 0 || dice < 0.25) {
-      const posted = command(atMs, someone(random), 'feed.create_post', { content: pick(random, POSTS) });
+      // Every third by somebody whom u-1 follows: there is always something to see in that feed.
+      const author = random() < 0.33 ? followedBy(1, 1 + Math.floor(random() * FOLLOWED)) : someone(random);
+      const posted = command(atMs, author, 'feed.create_post', { content: pick(random, POSTS) });
       recent.push(madeBy(posted, 'post'));
       if (recent.length > REMEMBERED_POSTS) recent.shift();
       yield posted;

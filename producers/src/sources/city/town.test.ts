@@ -48,7 +48,8 @@ describe('ten minutes of the town', () => {
     const seen = new Set(acts.map((act) => (act.kind === 'event' ? act.type : act.command)));
     expect([...seen].sort()).toEqual([
       ...['activity.create', 'activity.join', 'activity.leave', 'activity.like', 'activity.unlike'],
-      ...['cart.add_item', 'cart.clear', 'chat.send_message', 'delivery.report_location'],
+      ...['cart.add_item', 'cart.clear', 'cart.remove_item', 'cart.update_item', 'chat.send_message'],
+      'delivery.report_location',
       ...['feed.comment_post', 'feed.create_post', 'feed.follow_user', 'feed.like_post'],
       ...['order.place', 'order.update_status', 'product.price_updated', 'product.stock_updated', 'promotion.buy'],
       ...['promotion.flash_sale_started', 'promotion.stock_update', 'store.status_changed', 'wallet.redeem'],

@@ -2,7 +2,7 @@
 import { activities, posts } from './social.ts';
 import { type Theme, type ThemeOptions, Threads } from './act.ts';
 import { chats } from './chats.ts';
-import { shoppers } from './shoppers.ts';
+import { shoppers, undecided } from './shoppers.ts';
 import { flashSales, shops } from './shops.ts';
 
 const CHAT_LINES = 3;
@@ -13,7 +13,8 @@ export const createTown = (options: ThemeOptions): Threads => {
     Array.from({ length: count }, (_, line) => theme(line));
   return new Threads([
     shops(options),
-    ...lines(SHOPPER_LINES, (line) => shoppers(options, line)),
+    ...lines(SHOPPER_LINES, () => shoppers(options)),
+    undecided(options),
     flashSales(options),
     ...lines(CHAT_LINES, (line) => chats(options, line)),
     posts(options),
