@@ -14,7 +14,7 @@ export interface Activity {
   readonly likers: ReadonlySet<string>;
 }
 
-interface Entry extends Activity {
+export interface Entry extends Activity {
   readonly participants: Set<string>;
   readonly likers: Set<string>;
 }
@@ -22,8 +22,15 @@ interface Entry extends Activity {
 const DAY_MS = 86_400_000;
 const NOT_OF_THE_CARD = new Set(['commandId', 'participantCount', 'likeCount', 'timestamp']);
 
+/** By id. Plain, so that it can be kept. */
+export type Activities = Map<string, Entry>;
+
 export class ActivityBook {
-  readonly #activities = new Map<string, Entry>();
+  readonly #activities: Activities;
+
+  constructor(activities: Activities) {
+    this.#activities = activities;
+  }
 
   fold(event: PastEvent): void {
     if (event.type === 'activity.created') return this.#add(event);

@@ -13,7 +13,7 @@ import {
   type Verdict,
 } from '../../service/definition.ts';
 import { cleanText } from '../text.ts';
-import { type Activity, ActivityBook } from './activity-book.ts';
+import { type Activities, type Activity, ActivityBook } from './activity-book.ts';
 
 const MAX_TITLE_LENGTH = 200;
 const MAX_DESCRIPTION_LENGTH = 2_000;
@@ -21,7 +21,8 @@ const END_EVERY_MS = 60_000;
 
 type Change = ServiceCommandOf<'activity.join' | 'activity.leave' | 'activity.like' | 'activity.unlike'>;
 
-const decide = (state: ActivityBook, command: ServiceCommand, context: DecisionContext): Verdict => {
+const decide = (activities: Activities, command: ServiceCommand, context: DecisionContext): Verdict => {
+  const state = new ActivityBook(activities);
   switch (command.name) {
     case 'activity.create':
       return create(command, context);
@@ -99,20 +100,20 @@ const updated = (activity: Activity, counts: Readonly<Record<string, number>>, t
   },
 });
 
-const due = (state: ActivityBook, { nowMs, timestamp }: DecisionContext): readonly Consequence[] =>
-  state.over(nowMs).map(({ id: activityId, hostId: userId }) => ({
+const due = (activities: Activities, { nowMs, timestamp }: DecisionContext): readonly Consequence[] =>
+  new ActivityBook(activities).over(nowMs).map(({ id: activityId, hostId: userId }) => ({
     key: `end ${activityId}`,
     events: [{ type: 'activity.deleted', keys: { activityId, userId }, payload: { ...{ activityId, timestamp } } }],
   }));
 
-export const activitiesService: ServiceDefinition<ActivityBook> = defineService({
+export const activitiesService: ServiceDefinition<Activities> = defineService({
   name: 'activities',
   catalogue: rez,
   reads: ['activity'],
   guards: { activity: ['activityId'] },
   commands: ['activity.create', 'activity.join', 'activity.leave', 'activity.like', 'activity.unlike'],
-  initial: () => new ActivityBook(),
-  fold: (state, event) => state.fold(event),
+  initial: () => new Map(),
+  fold: (activities, event) => new ActivityBook(activities).fold(event),
   decide,
   lane: ({ data, actor }) => ('activityId' in data ? data.activityId : actor.sub),
   tick: { everyMs: END_EVERY_MS, due },

@@ -20,9 +20,22 @@ const OPEN_FOR_MS = 86_400_000;
 
 export const SUPPORT_PREFIX = 'chat-';
 
+/** Plain, so that it can be kept. */
+export interface ConversationsData {
+  readonly chats: Map<string, SupportChat>;
+  readonly agents: Map<string, Agent>;
+}
+
+export const noConversations = (): ConversationsData => ({ chats: new Map(), agents: new Map() });
+
 export class Conversations {
-  readonly #chats = new Map<string, SupportChat>();
-  readonly #agents = new Map<string, Agent>();
+  readonly #chats: ConversationsData['chats'];
+  readonly #agents: ConversationsData['agents'];
+
+  constructor({ chats, agents }: ConversationsData) {
+    this.#chats = chats;
+    this.#agents = agents;
+  }
 
   fold(event: PastEvent): void {
     if (event.type === 'chat.message') {

@@ -16,7 +16,13 @@ import {
 } from '../../service/definition.ts';
 import { nameOfActor } from '../actor-name.ts';
 import { cleanText, cleanUrl } from '../text.ts';
-import { type AgentStatus, Conversations, SUPPORT_PREFIX } from './conversations.ts';
+import {
+  type AgentStatus,
+  Conversations,
+  type ConversationsData,
+  noConversations,
+  SUPPORT_PREFIX,
+} from './conversations.ts';
 
 const AGENT_ROLE = 'agent';
 const MAX_MESSAGE_LENGTH = 4_000;
@@ -28,7 +34,7 @@ type Attachments = NonNullable<ServiceCommandOf<'chat.send_message'>['data']['at
 const needsGrant = ({ sub, role }: Actor, chatId: string): boolean =>
   role !== AGENT_ROLE && chatId !== `${SUPPORT_PREFIX}${sub}`;
 
-const decide = (state: Conversations, command: ServiceCommand, context: DecisionContext): Verdict => {
+const decide = (data: ConversationsData, command: ServiceCommand, context: DecisionContext): Verdict => {
   if (command.name !== 'chat.send_message' && command.name !== 'chat.read') {
     return rejected('unknown_command', command.name);
   }
@@ -36,7 +42,7 @@ const decide = (state: Conversations, command: ServiceCommand, context: Decision
   if (needsGrant(command.actor, chatId) && !context.isGranted(`chat:${chatId}`, command.actor.sub)) {
     return rejected('not_a_member', `You are not a member of ${chatId}`);
   }
-  return command.name === 'chat.read' ? read(command, context) : sendMessage(state, command, context);
+  return command.name === 'chat.read' ? read(command, context) : sendMessage(new Conversations(data), command, context);
 };
 
 const sendMessage = (
@@ -87,7 +93,8 @@ const read = ({ actor, data }: ServiceCommandOf<'chat.read'>, { timestamp }: Dec
 };
 
 /** An agent comes or goes: every open support chat that they serve is told. */
-const react = (state: Conversations, event: PastEvent, { nowMs, timestamp }: DecisionContext): Consequence[] => {
+const react = (data: ConversationsData, event: PastEvent, { nowMs, timestamp }: DecisionContext): Consequence[] => {
+  const state = new Conversations(data);
   if (event.type !== 'user.online' && event.type !== 'user.offline') return [];
   const { userId } = event.payload;
   const agent = state.agent(userId);
@@ -111,13 +118,13 @@ const agentStatus = (
   payload: { agentId, agentName, status, timestamp },
 });
 
-export const chatService: ServiceDefinition<Conversations> = defineService({
+export const chatService: ServiceDefinition<ConversationsData> = defineService({
   name: 'chat',
   catalogue: rez,
   reads: ['chat', 'user'],
   commands: ['chat.send_message', 'chat.read'],
-  initial: () => new Conversations(),
-  fold: (state, event) => state.fold(event),
+  initial: noConversations,
+  fold: (data, event) => new Conversations(data).fold(event),
   asksGrants: ({ actor, data }) => {
     const { chatId } = data as { readonly chatId: string };
     return needsGrant(actor, chatId) ? [{ channel: `chat:${chatId}`, userId: actor.sub }] : [];

@@ -7,13 +7,13 @@ import {
   type PastEvent,
   type ServiceDefinition,
 } from '../../service/definition.ts';
-import { CityFigures, slotOf } from './city-figures.ts';
+import { type CityData, CityFigures, noFigures, slotOf } from './city-figures.ts';
 
 /** There is one city. */
 const keys = { scope: 'city' };
 const LOOK_EVERY_MS = 1_000;
 
-const react = (_: CityFigures, event: PastEvent, { timestamp }: DecisionContext): readonly Consequence[] => {
+const react = (_: CityData, event: PastEvent, { timestamp }: DecisionContext): readonly Consequence[] => {
   if (event.type !== 'order.created') return [];
   const { orderId, orderNumber, total, merchantId } = event.payload;
   const { merchantName } = event.payload as { merchantName?: unknown };
@@ -22,19 +22,20 @@ const react = (_: CityFigures, event: PastEvent, { timestamp }: DecisionContext)
   return [{ events: [{ type: 'dashboard.new_order', keys, payload }] }];
 };
 
-const due = (state: CityFigures, { nowMs, timestamp }: DecisionContext): readonly Consequence[] => {
+const due = (data: CityData, { nowMs, timestamp }: DecisionContext): readonly Consequence[] => {
+  const state = new CityFigures(data);
   if (state.isTold(nowMs)) return [];
   const payload = { ...state.figures(nowMs), timestamp };
   return [{ key: `stats ${slotOf(nowMs)}`, events: [{ type: 'dashboard.stats', keys, payload }] }];
 };
 
-export const dashboardService: ServiceDefinition<CityFigures> = defineService({
+export const dashboardService: ServiceDefinition<CityData> = defineService({
   name: 'dashboard',
   catalogue: rez,
   reads: ['order.created', 'order.status_changed', 'user', 'dashboard'],
   commands: [],
-  initial: () => new CityFigures(),
-  fold: (state, event) => state.fold(event),
+  initial: noFigures,
+  fold: (data, event) => new CityFigures(data).fold(event),
   reactsTo: ['order.created'],
   react,
   tick: { everyMs: LOOK_EVERY_MS, due },

@@ -16,12 +16,13 @@ import {
 } from '../../service/definition.ts';
 import { nameOfActor } from '../actor-name.ts';
 import { cleanText, cleanUrl } from '../text.ts';
-import { isStory, type StoryEvent, Timelines } from './timelines.ts';
+import { isStory, noTimelines, type StoryEvent, Timelines, type TimelinesData } from './timelines.ts';
 
 const MAX_POST_LENGTH = 5_000;
 const MAX_COMMENT_LENGTH = 2_000;
 
-const decide = (state: Timelines, command: ServiceCommand, context: DecisionContext): Verdict => {
+const decide = (data: TimelinesData, command: ServiceCommand, context: DecisionContext): Verdict => {
+  const state = new Timelines(data);
   switch (command.name) {
     case 'feed.create_post':
       return createPost(command, context);
@@ -109,7 +110,8 @@ const followUser = (
 const unknownPost = (postId: string): Verdict => rejected('unknown_post', `There is no post ${postId}`);
 
 /** One consequence per timeline, each with an identity: a fan-out that was cut short goes on where it stopped. */
-const react = (state: Timelines, event: PastEvent): readonly Consequence[] => {
+const react = (data: TimelinesData, event: PastEvent): readonly Consequence[] => {
+  const state = new Timelines(data);
   if (!isStory(event) || !state.isTold(event)) return [];
   const { carriers = [] } = state.post(event.payload.postId) ?? {};
   return carriers.map((userId) => ({ key: userId, events: [copyFor(userId, event)] }));
@@ -126,13 +128,13 @@ const copyFor = (userId: string, { type, keys, payload }: StoryEvent): NewEvent 
   } as NewEvent;
 };
 
-export const feedService: ServiceDefinition<Timelines> = defineService({
+export const feedService: ServiceDefinition<TimelinesData> = defineService({
   name: 'feed',
   catalogue: rez,
   reads: ['feed'],
   commands: ['feed.create_post', 'feed.like_post', 'feed.comment_post', 'feed.follow_user'],
-  initial: () => new Timelines(),
-  fold: (state, event) => state.fold(event),
+  initial: noTimelines,
+  fold: (data, event) => new Timelines(data).fold(event),
   decide,
   // Likes and comments of one post are counted; waiting in line is cheaper than losing the race for the next number.
   lane: ({ data, actor }) => ('postId' in data ? data.postId : actor.sub),

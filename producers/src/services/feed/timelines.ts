@@ -14,10 +14,25 @@ export interface Post {
 
 export type StoryEvent = PastEventOf<'feed.new_post' | 'feed.post_liked' | 'feed.post_commented'>;
 
+/** Plain, so that it can be kept. */
+export interface TimelinesData {
+  readonly followers: Map<string, Set<string>>;
+  readonly posts: Map<string, Post>;
+  readonly names: Map<string, string>;
+}
+
+export const noTimelines = (): TimelinesData => ({ followers: new Map(), posts: new Map(), names: new Map() });
+
 export class Timelines {
-  readonly #followers = new Map<string, Set<string>>();
-  readonly #posts = new Map<string, Post>();
-  readonly #names = new Map<string, string>();
+  readonly #followers: TimelinesData['followers'];
+  readonly #posts: TimelinesData['posts'];
+  readonly #names: TimelinesData['names'];
+
+  constructor({ followers, posts, names }: TimelinesData) {
+    this.#followers = followers;
+    this.#posts = posts;
+    this.#names = names;
+  }
 
   fold(event: PastEvent): void {
     if (event.type === 'feed.user_followed') {

@@ -23,12 +23,32 @@ const UPDATE_EVERY_MS = 1_000;
 const SHOWN_ENTRIES = 100;
 const NOTHING_SHOWN = '';
 
-export class Standings {
-  readonly #boards = new Map<Period, Board>(PERIODS.map((period) => [period, emptyBoard()]));
-  readonly #names = new Map<string, string>();
-  readonly #awarded = new Map<string, Set<string>>();
+/** Plain, so that it can be kept. */
+export interface StandingsData {
+  readonly boards: Map<Period, Board>;
+  readonly names: Map<string, string>;
+  readonly awarded: Map<string, Set<string>>;
   /** Users whose achievements are to be looked at. */
-  readonly #unseen = new Set<string>();
+  readonly unseen: Set<string>;
+}
+
+export const noStandings = (): StandingsData => ({
+  boards: new Map(PERIODS.map((period) => [period, emptyBoard()])),
+  ...{ names: new Map(), awarded: new Map(), unseen: new Set() },
+});
+
+export class Standings {
+  readonly #boards: StandingsData['boards'];
+  readonly #names: StandingsData['names'];
+  readonly #awarded: StandingsData['awarded'];
+  readonly #unseen: StandingsData['unseen'];
+
+  constructor({ boards, names, awarded, unseen }: StandingsData) {
+    this.#boards = boards;
+    this.#names = names;
+    this.#awarded = awarded;
+    this.#unseen = unseen;
+  }
 
   fold(event: PastEvent): void {
     switch (event.type) {

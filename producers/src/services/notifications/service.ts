@@ -18,35 +18,29 @@ import { noticeOf } from './texts.ts';
 const MAX_KNOWN = 200;
 
 /** Who is connected, and the newest notifications of each. */
-export class Notices {
-  readonly #online = new Set<string>();
-  readonly #known = new Map<string, string[]>();
-
-  fold(event: PastEvent): void {
-    if (event.type === 'user.online') this.#online.add(event.payload.userId);
-    else if (event.type === 'user.offline') this.#online.delete(event.payload.userId);
-    else if (event.type === 'notification.created') {
-      const known = this.#known.get(event.keys.recipientId) ?? [];
-      known.push(event.payload.notificationId);
-      if (known.length > MAX_KNOWN) known.shift();
-      this.#known.set(event.keys.recipientId, known);
-    }
-  }
-
-  isOnline(userId: string): boolean {
-    return this.#online.has(userId);
-  }
-
-  known(recipientId: string): readonly string[] {
-    return this.#known.get(recipientId) ?? [];
-  }
+export interface Notices {
+  readonly online: Set<string>;
+  readonly known: Map<string, string[]>;
 }
+
+const fold = ({ online, known }: Notices, event: PastEvent): void => {
+  if (event.type === 'user.online') online.add(event.payload.userId);
+  else if (event.type === 'user.offline') online.delete(event.payload.userId);
+  else if (event.type === 'notification.created') {
+    const ids = known.get(event.keys.recipientId) ?? [];
+    ids.push(event.payload.notificationId);
+    if (ids.length > MAX_KNOWN) ids.shift();
+    known.set(event.keys.recipientId, ids);
+  }
+};
 
 const decide = (state: Notices, command: ServiceCommand): Verdict => {
   if (command.name !== 'notification.mark_read') return rejected('unknown_command', command.name);
   const { sub, ['merchantId']: merchantId } = command.actor;
   const merchants = (Array.isArray(merchantId) ? merchantId : [merchantId]) as unknown[];
-  const mine = new Set([sub, ...merchants].flatMap((id) => (typeof id === 'string' ? state.known(id) : [])));
+  const mine = new Set(
+    [sub, ...merchants].flatMap((id) => (typeof id === 'string' ? (state.known.get(id) ?? []) : [])),
+  );
   const read = [...new Set(command.data.notificationIds)].filter((id) => mine.has(id));
   // One that is too old to be known is as good as read; one of somebody else's is left alone.
   return applied([], { result: { read } });
@@ -67,7 +61,7 @@ const react = (state: Notices, event: PastEvent, { id, timestamp }: DecisionCont
   if (notice.isMerchant) {
     return [{ events: [created, { type: 'notification.sound', keys, payload: { type: 'new_order' } }] }];
   }
-  if (state.isOnline(recipientId)) return notice.isForAbsent ? [] : [{ events: [created] }];
+  if (state.online.has(recipientId)) return notice.isForAbsent ? [] : [{ events: [created] }];
   const push: NewEvent = { type: 'notification.push_requested', keys, payload: { ...payload, userId: recipientId } };
   return [{ events: [created, push] }];
 };
@@ -77,8 +71,8 @@ export const notificationsService: ServiceDefinition<Notices> = defineService({
   catalogue: rez,
   reads: ['user', 'notification.created', 'notification.push_requested'],
   commands: ['notification.mark_read'],
-  initial: () => new Notices(),
-  fold: (state, event) => state.fold(event),
+  initial: () => ({ online: new Set(), known: new Map() }),
+  fold,
   decide,
   reactsTo: [
     'order.created',
