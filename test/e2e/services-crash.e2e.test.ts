@@ -1,6 +1,7 @@
 // Services that die in the middle of their work, and commands that come again: everything happens once.
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { type RunningService, SERVICES, startService } from '@sluice/producers';
 import { expect } from 'vitest';
 import { eventually } from '../kit/eventually.ts';
 import {
@@ -141,4 +142,47 @@ test('a command that comes again, after a restart too, repeats nothing', async (
     [rejected.commandId, 'rejected'],
     [marker.commandId, 'applied'],
   ]);
+});
+
+test('a start from a snapshot reads what came after it, and knows the same', async ({ nats, connection }) => {
+  await stockStore(connection, 'm-1');
+  const own = await nats.connect();
+  const start = (): Promise<RunningService> =>
+    startService(SERVICES['orders']!, { connection: own, ackWaitMs: 5_000, snapshotEvery: 100 });
+  const place = () => sendCommand(connection, 'order.place', { sub: 'u-1' }, { merchantId: 'm-1', items: ITEMS });
+  const first = await start();
+  const before = await Promise.all(Array.from({ length: 40 }, place));
+  for (const command of before) expect((await outcomeOf(connection, command)).kind).toBe('applied');
+  await eventually(() => first.stats.snapshots > 0);
+  const after = await Promise.all(Array.from({ length: 5 }, place));
+  for (const command of after) await outcomeOf(connection, command);
+  await first.stop();
+
+  const second = await start();
+  const stored = 40 + 5 + (40 + 5 + 2) * PRODUCTS;
+  expect(second.rebuilt.events).toBeLessThanOrEqual(stored - 100);
+  // Orders from before and after the snapshot are known, with all that there is to take back.
+  for (const command of [before[0]!, after[0]!]) {
+    const { orderId } = (await outcomeOf(connection, command)).payload['result'] as { orderId: string };
+    const cancelled = await sendCommand(connection, 'order.cancel', { sub: 'u-1' }, { orderId });
+    expect((await outcomeOf(connection, cancelled)).kind).toBe('applied');
+  }
+  const stock = async (): Promise<unknown> =>
+    (await readEvents(connection, 'SHOP', 'product.m-1.p-2.stock_updated')).at(-1)?.payload['stock'];
+  await eventually(async () => (await stock()) === STOCK - 45 + 2);
+  await second.stop();
+
+  // Another stream of the same name: nothing of the old one is true.
+  const manager = await jetstreamManager(connection);
+  for (const name of ['ORDER', 'SHOP']) {
+    const { config } = await manager.streams.info(name);
+    await manager.streams.delete(name);
+    await manager.streams.add(config);
+  }
+  const third = await start();
+  expect(third.rebuilt.events).toBe(0);
+  const unknown = await outcomeOf(connection, await place());
+  expect(unknown).toMatchObject({ kind: 'rejected', payload: { code: 'unknown_product' } });
+  await third.stop();
+  await own.close();
 });

@@ -35,6 +35,7 @@ export interface DeciderStats {
   decisions: number;
   conflicts: number;
   outcomes: number;
+  snapshots: number;
 }
 
 /** A place in the line of those who decide under one guard. */
@@ -48,7 +49,7 @@ const PAUSE_MS = 5;
 const MAX_IN_ORDER = 8;
 
 export class Decider {
-  readonly stats: DeciderStats = { decisions: 0, conflicts: 0, outcomes: 0 };
+  readonly stats: DeciderStats = { decisions: 0, conflicts: 0, outcomes: 0, snapshots: 0 };
   readonly #log: ServiceLog;
   readonly #clock: Clock;
   readonly #carryOut: (effect: Effect) => Promise<void>;

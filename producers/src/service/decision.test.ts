@@ -14,9 +14,12 @@ test('nothing left to do needs no header', () => {
   expect(encodeRemainder({ events: [], effects: [] })).toBeUndefined();
 });
 
-test.each(['', '{', 'null', '[]', '{"events":1,"effects":[]}', '{"events":[]}'])('%j is no remainder', (header) => {
-  expect(decodeRemainder(header)).toBeUndefined();
-});
+test.each(['', '{', 'null', '[]', '{"events":1,"effects":[]}', '{"events":[]}', '{"events":[null],"effects":[]}'])(
+  '%j is no remainder',
+  (header) => {
+    expect(decodeRemainder(header)).toBeUndefined();
+  },
+);
 
 test('causes tell users, commands, services, events and keys apart', () => {
   const causes = [

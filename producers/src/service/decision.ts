@@ -79,11 +79,18 @@ export const hasMoreEvents = (header: string): boolean => !header.startsWith(NO_
 export const decodeRemainder = (header: string): Remainder | undefined => {
   try {
     const { events, effects, outcome } = JSON.parse(header) as Partial<Remainder>;
-    if (!Array.isArray(events) || !Array.isArray(effects)) return undefined;
+    if (!Array.isArray(events) || !Array.isArray(effects) || !events.every(isPlanned)) return undefined;
     return { events, effects, ...(outcome !== undefined && { outcome }) };
   } catch {
     return undefined;
   }
+};
+
+const isPlanned = (value: unknown): boolean => {
+  if (typeof value !== 'object' || value === null) return false;
+  const { type, keys, payload } = value as Partial<PlannedEvent>;
+  const isObject = (field: unknown): boolean => typeof field === 'object' && field !== null;
+  return typeof type === 'string' && isObject(keys) && isObject(payload);
 };
 
 const ID_ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

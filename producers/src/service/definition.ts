@@ -132,6 +132,13 @@ export interface ServiceDefinition<State, C extends CatalogueDefinition = typeof
   readonly reactsTo?: readonly Names<EventsOf<C>>[];
   readonly react?: (state: State, event: PastEvent<C>, context: DecisionContext) => readonly Consequence<C>[];
   readonly tick?: Tick<State, C>;
+  /**
+   * For a state of plain data (no classes): it is kept now and then, so that a start need not read everything. Another
+   * number whenever the state or its meaning changes: what was kept before is then read anew.
+   */
+  readonly snapshotVersion?: number;
+  /** Drops from the state what is of no use any more: what streams have forgotten by then. */
+  readonly forget?: (state: State, beforeMs: number) => void;
   /** Answers from the state, nothing stored. */
   readonly calls?: Readonly<Record<string, (state: State, actor: Actor, data: unknown) => CallAnswer>>;
 }

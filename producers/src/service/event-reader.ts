@@ -20,6 +20,8 @@ export interface EventReaderOptions {
   readonly clock: Clock;
   readonly stream: string;
   readonly filters: readonly string[];
+  /** What is read already. */
+  readonly after?: number;
   readonly inboxPrefix?: string;
   onMessage(message: ReadMessage): void;
 }
@@ -59,6 +61,7 @@ export class EventReader {
 
   constructor(options: EventReaderOptions) {
     this.#options = options;
+    this.#lastSequence = options.after ?? 0;
     this.#isBulk = options.filters.length > 1;
     this.#caughtUp = new Promise((resolve, reject) => {
       this.#settleCaughtUp = (error) => (error ? reject(error) : resolve());
@@ -189,13 +192,17 @@ export class EventReader {
     this.#consumerSequence = at.consumerSequence;
     this.#lastSequence = at.sequence;
     if (!this.#isBulk || this.#options.filters.some((filter) => isSubjectMatch(filter, message.subject))) {
-      this.#options.onMessage({
-        subject: message.subject,
-        data: message.data,
-        sequence: at.sequence,
-        timeMs: at.timeMs,
-        header: (name) => message.headers?.get(name) || undefined,
-      });
+      try {
+        this.#options.onMessage({
+          subject: message.subject,
+          data: message.data,
+          sequence: at.sequence,
+          timeMs: at.timeMs,
+          header: (name) => message.headers?.get(name) || undefined,
+        });
+      } catch {
+        // A callback that throws would end nats.js' read loop: one odd message is passed over instead.
+      }
     }
     if (this.#consumerSequence >= this.#owed) this.#onCaughtUp();
     if (this.#waiters.size === 0) return;

@@ -62,3 +62,27 @@ test('forgets what is old, but nothing that is unfinished', () => {
   expect(history.made(OTHER)).toBeUndefined();
   expect(history.made(CAUSE)).toBeDefined();
 });
+
+test('what is known only by a later event is dropped after a while, unless the first one came', () => {
+  const history = new History();
+  history.add(rest(CAUSE, 1, 2));
+  history.add(rest(OTHER, 1, 3));
+  history.forget(0);
+  history.add(first(CAUSE, 1, TWO_MORE));
+  history.forget(0);
+  expect(history.isRestStored(CAUSE, 1)).toBe(true);
+  expect(history.isRestStored(OTHER, 1)).toBe(false);
+});
+
+test('a copy goes on where the original was', () => {
+  const history = new History();
+  history.add(first(CAUSE, 1, TWO_MORE));
+  history.add(rest(CAUSE, 1, 2));
+  const restored = new History();
+  restored.restore(structuredClone(history.copy));
+  expect(restored.unfinishedUnder('cart.u-1.cart-u-1.*').map(({ cause }) => cause)).toEqual([CAUSE]);
+  expect(restored.sequenceOf('wallet.u-1.balance_updated')).toBe(2);
+  restored.add(rest(CAUSE, 2, 3));
+  expect(restored.allUnfinished()).toEqual([]);
+  expect(restored.made(CAUSE)).toMatchObject({ sequence: 1 });
+});

@@ -23,12 +23,23 @@ export interface HistoryEntry extends Made {
   readonly guards: readonly string[];
 }
 
+/** All of a history, as plain data. */
+export interface HistoryCopy {
+  readonly made: ReadonlyMap<string, Made>;
+  readonly stored: ReadonlyMap<string, ReadonlySet<number>>;
+  readonly unfinished: ReadonlyMap<string, Unfinished>;
+  readonly sequences: ReadonlyMap<string, number>;
+}
+
 export class History {
   readonly #made = new Map<string, Made>();
   readonly #stored = new Map<string, Set<number>>();
   readonly #unfinished = new Map<string, Unfinished>();
   readonly #byGuard = new Map<string, Set<string>>();
   readonly #sequences = new Map<string, number>();
+  /** Causes of which only a later event is known: the first one may still come, or is nobody's business here. */
+  #strangers = new Set<string>();
+  #oldStrangers = new Set<string>();
 
   add({ messageId, remainder, guards, stream, sequence, timeMs }: HistoryEntry): void {
     for (const guard of guards) this.#sequences.set(guard, sequence);
@@ -38,7 +49,7 @@ export class History {
     if (index > 0) return this.#addRest(cause, index);
     if (this.#made.has(cause)) return;
     this.#made.set(cause, { stream, sequence, timeMs });
-    if (!remainder || remainder.events.length === 0) return;
+    if (!remainder || remainder.events.length === 0) return void this.#stored.delete(cause);
     const guard = guards[0] ?? '';
     this.#unfinished.set(cause, { cause, guard, remainder, stream, sequence, timeMs });
     const causes = this.#byGuard.get(guard) ?? new Set();
@@ -78,8 +89,11 @@ export class History {
     this.#sequences.set(guard, sequence);
   }
 
-  /** Forgets decisions made before that time. In order of reading, which is nearly that of time. */
+  /** Forgets decisions made before that time, and what belongs to none, by the second call. In order of reading, which is nearly that of time. */
   forget(beforeMs: number): void {
+    for (const cause of this.#oldStrangers) if (!this.#made.has(cause)) this.#stored.delete(cause);
+    this.#oldStrangers = this.#strangers;
+    this.#strangers = new Set();
     for (const [cause, { timeMs }] of this.#made) {
       if (timeMs >= beforeMs) break;
       if (!this.#unfinished.has(cause)) this.#made.delete(cause);
@@ -91,9 +105,31 @@ export class History {
     return this.#made.size;
   }
 
+  /** Not to be kept: the maps go on changing. */
+  get copy(): HistoryCopy {
+    return {
+      made: this.#made,
+      stored: this.#stored,
+      unfinished: this.#unfinished,
+      sequences: this.#sequences,
+    };
+  }
+
+  restore({ made, stored, unfinished, sequences }: HistoryCopy): void {
+    for (const [cause, each] of made) this.#made.set(cause, each);
+    for (const [cause, indexes] of stored) this.#stored.set(cause, new Set(indexes));
+    for (const [guard, sequence] of sequences) this.#sequences.set(guard, sequence);
+    for (const [cause, each] of unfinished) {
+      this.#unfinished.set(cause, each);
+      const causes = this.#byGuard.get(each.guard) ?? new Set();
+      this.#byGuard.set(each.guard, causes.add(cause));
+    }
+  }
+
   #addRest(cause: string, index: number): void {
     // Another stream than the first event's may be read before it: remembered until that one comes.
     if (this.#made.has(cause) && !this.#unfinished.has(cause)) return;
+    if (!this.#made.has(cause)) this.#strangers.add(cause);
     const stored = this.#stored.get(cause) ?? new Set();
     this.#stored.set(cause, stored.add(index));
     this.#finishIfComplete(cause);

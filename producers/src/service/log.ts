@@ -1,5 +1,6 @@
 // A service's view of the streams: reads what it folds, publishes what it decides, asks leaders where the memory of what
 // was read is not enough. Each question has one answer for all copies.
+import { jetstreamManager } from '@nats-io/jetstream';
 import { type CatalogueDefinition, type Family, parseSubjectToken } from '@sluice/schemas';
 import type { Clock } from '../clock.ts';
 import { ProducerError } from '../errors.ts';
@@ -21,7 +22,13 @@ export interface ServiceLogOptions {
   readonly reads: readonly string[];
   readonly guards: Readonly<Record<string, readonly string[]>>;
   readonly inboxPrefix?: string;
-  onEvent(event: DecodedEvent, message: ReadMessage): void;
+  onEvent(event: DecodedEvent, message: ReadMessage, stream: string): void;
+}
+
+export interface StreamPlace {
+  /** When the stream was made: another one of the same name is another stream. */
+  readonly created: string;
+  readonly sequence: number;
 }
 
 interface AnyPublisher {
@@ -61,8 +68,8 @@ export class ServiceLog {
     }
   }
 
-  /** Resolves when all that was stored before is read. */
-  async start(): Promise<void> {
+  /** Resolves when all that was stored before is read; of the streams named here, only what came after. */
+  async start(after: ReadonlyMap<string, StreamPlace> = new Map()): Promise<void> {
     const { connection, clock, inboxPrefix } = this.#options;
     const prefix = inboxPrefix === undefined ? {} : { inboxPrefix };
     this.#publisher = (await createPublisher({
@@ -73,11 +80,38 @@ export class ServiceLog {
     })) as unknown as AnyPublisher;
     for (const [stream, filters] of this.#filters) {
       const onMessage = (message: ReadMessage): void => this.#read(stream, message);
-      const reader = new EventReader({ connection, clock, stream, filters, onMessage, ...prefix });
+      const place = after.get(stream);
+      const reader = new EventReader({
+        ...{ connection, clock, stream, filters, onMessage, ...prefix },
+        ...(place && { after: place.sequence }),
+      });
       this.#readers.set(stream, reader);
       // One after the other: a state that is built from two streams sees them in the same order at every start.
       await reader.start();
     }
+  }
+
+  /** Which streams these are; how far each is read is told at the time of asking. */
+  async identify(): Promise<() => ReadonlyMap<string, StreamPlace>> {
+    const created = new Map<string, string>();
+    for (const stream of this.#readers.keys()) created.set(stream, (await this.#describe(stream)).created);
+    return () =>
+      new Map(
+        Array.from(this.#readers, ([stream, reader]) => [
+          stream,
+          { created: created.get(stream) ?? '', sequence: reader.lastSequence },
+        ]),
+      );
+  }
+
+  /** Whether the streams are still those, and hold what is said to be read of them. */
+  async areAt(places: ReadonlyMap<string, StreamPlace>): Promise<boolean> {
+    for (const stream of this.#filters.keys()) {
+      const place = places.get(stream);
+      const { created, lastSequence } = await this.#describe(stream);
+      if (created !== place?.created || lastSequence < place.sequence) return false;
+    }
+    return true;
   }
 
   get families(): ReadonlyMap<string, Family> {
@@ -203,16 +237,33 @@ export class ServiceLog {
       sequence: message.sequence,
       timeMs: message.timeMs,
       messageId: message.header('Nats-Msg-Id'),
-      remainder: header !== undefined && hasMoreEvents(header) ? decodeRemainder(header) : undefined,
+      remainder: header === undefined ? undefined : this.#remainderIn(header),
       guards: event ? this.#guardsOf(event) : [message.subject],
     });
-    if (event) this.#options.onEvent(event, message);
+    if (event) this.#options.onEvent(event, message, stream);
+  }
+
+  /** Undefined where somebody else writes what this service does not read: not ours to finish. */
+  #remainderIn(header: string): Remainder | undefined {
+    const remainder = hasMoreEvents(header) ? decodeRemainder(header) : undefined;
+    const isOurs = remainder?.events.every(({ type, keys }) => {
+      const [name = '', token = ''] = type.split('.');
+      const family = this.#decoder.families.get(name);
+      return family !== undefined && this.#isRead(family.stream, subjectOf(family, keys, token));
+    });
+    return isOurs ? remainder : undefined;
   }
 
   #guardsOf(event: DecodedEvent): readonly string[] {
     if (!Object.hasOwn(this.#options.guards, event.type.slice(0, event.type.indexOf('.')))) return [event.subject];
     const guard = this.guardOf(event);
     return guard === event.subject ? [guard] : [guard, event.subject];
+  }
+
+  async #describe(stream: string): Promise<{ created: string; lastSequence: number }> {
+    const manager = await jetstreamManager(this.#options.connection);
+    const { created, state } = await manager.streams.info(stream);
+    return { created, lastSequence: state.last_seq };
   }
 
   async #lastOn(stream: string, filter: string): Promise<LeaderMessage | undefined> {

@@ -18,10 +18,12 @@ import type { AnyService, Consequence, Effect, PastEvent, ServiceCommand, Verdic
 import { filtersOf } from './event-decoder.ts';
 import { Inbox, type InboxMessage } from './inbox.ts';
 import { ServiceLog } from './log.ts';
+import { recall, remember } from './memory.ts';
+import { createSnapshots, type Snapshots } from './snapshots.ts';
 
 export interface ServiceFault {
   readonly service: string;
-  readonly where: 'command' | 'event' | 'tick' | 'call' | 'fold' | 'start';
+  readonly where: 'command' | 'event' | 'tick' | 'call' | 'fold' | 'start' | 'snapshot';
   readonly cause: unknown;
   readonly subject?: string;
 }
@@ -34,6 +36,8 @@ export interface ServiceOptions {
   /** Default true: one copy works, the others stand by. False: all work at once, which costs conflicts. */
   readonly isOneAtATime?: boolean;
   readonly inboxPrefix?: string;
+  /** Default 20,000: how many events are folded from one snapshot to the next. */
+  readonly snapshotEvery?: number;
   /** Gives and takes grants. Absent: effects are faults. */
   readonly carryOut?: (effect: Effect) => Promise<void>;
   readonly onFault?: (fault: ServiceFault) => void;
@@ -59,6 +63,8 @@ const FORGET_EVERY_MS = 10 * 60_000;
 /** Somebody else may still be at it. */
 const FINISH_AFTER_MS = 15_000;
 const RETRY_MS = 500;
+const SNAPSHOT_EVERY = 20_000;
+const SNAPSHOT_CHECK_MS = 1_000;
 
 /** Resolves when the state is rebuilt and commands are taken. */
 export const startService = async (definition: AnyService, options: ServiceOptions): Promise<RunningService> => {
@@ -73,6 +79,7 @@ class ServiceRunner implements RunningService {
   readonly #clock: Clock;
   readonly #log: ServiceLog;
   readonly #decider: Decider;
+  readonly #snapshots: Snapshots;
   readonly #abort = new AbortController();
   readonly #work: Promise<void>[] = [];
   readonly #calls: Subscription[] = [];
@@ -80,6 +87,7 @@ class ServiceRunner implements RunningService {
   #folded = 0;
   #startedMs = 0;
   #rebuiltMs = 0;
+  #rebuiltEvents = 0;
   #forgottenMs = 0;
 
   constructor(definition: AnyService, options: ServiceOptions) {
@@ -87,6 +95,7 @@ class ServiceRunner implements RunningService {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#state = definition.initial();
+    this.#snapshots = createSnapshots(options.connection);
     const { connection, inboxPrefix } = options;
     this.#log = new ServiceLog({
       connection,
@@ -95,12 +104,12 @@ class ServiceRunner implements RunningService {
       reads: definition.reads,
       guards: definition.guards ?? {},
       ...(inboxPrefix !== undefined && { inboxPrefix }),
-      onEvent: (event, message) => {
+      onEvent: (event, message, stream) => {
         this.#folded++;
         try {
+          const { type, keys, payload } = event;
           const { sequence, timeMs } = message;
-          const stream = this.#log.family(event.type).stream;
-          definition.fold(this.#state, { ...event, stream, sequence, timeMs } as unknown as PastEvent);
+          definition.fold(this.#state, { type, keys, payload, stream, sequence, timeMs } as unknown as PastEvent);
         } catch (cause) {
           this.#fault('fold', cause, event.subject);
         }
@@ -117,7 +126,7 @@ class ServiceRunner implements RunningService {
   }
 
   get rebuilt(): { ms: number; events: number } {
-    return { ms: this.#rebuiltMs, events: this.#folded };
+    return { ms: this.#rebuiltMs, events: this.#rebuiltEvents };
   }
 
   get stats(): DeciderStats {
@@ -127,11 +136,14 @@ class ServiceRunner implements RunningService {
   async start(): Promise<void> {
     this.#startedMs = this.#clock.wallMs();
     const beganMs = this.#clock.monotonicMs();
-    await this.#log.start();
+    const recalled = await recall(this.#definition, this.#log, this.#snapshots);
+    if (recalled) this.#state = recalled.state;
+    await this.#log.start(recalled?.places);
+    this.#rebuiltEvents = this.#folded;
     this.#rebuiltMs = this.#clock.monotonicMs() - beganMs;
     await this.#openInboxes();
     this.#answerCalls();
-    this.#work.push(this.#keepTime());
+    this.#work.push(this.#keepTime(), this.#keepMemory());
   }
 
   async stop(): Promise<void> {
@@ -314,7 +326,30 @@ class ServiceRunner implements RunningService {
       }
       if (nowMs - this.#forgottenMs < FORGET_EVERY_MS) continue;
       this.#forgottenMs = nowMs;
+      this.#definition.forget?.(this.#state, nowMs - REMEMBER_EVENTS_MS);
       this.#log.history.forget(nowMs - (reactsTo.length > 0 ? REMEMBER_EVENTS_MS : REMEMBER_COMMANDS_MS));
+    }
+  }
+
+  /** Snapshots, where there is enough to save a later start some time. */
+  async #keepMemory(): Promise<void> {
+    const { signal } = this.#abort;
+    const { snapshotEvery = SNAPSHOT_EVERY } = this.#options;
+    if (this.#definition.snapshotVersion === undefined) return;
+    let keptAt = 0;
+    while (!signal.aborted) {
+      if (this.#folded - keptAt >= snapshotEvery) {
+        keptAt = this.#folded;
+        try {
+          await remember(this.#definition, this.#log, () => this.#state, this.#snapshots);
+          this.stats.snapshots++;
+        } catch (cause) {
+          // A later start reads more, that is all: no reason to try all the time.
+          this.#fault('snapshot', cause);
+          await wait(this.#clock, FORGET_EVERY_MS, signal);
+        }
+      }
+      await wait(this.#clock, SNAPSHOT_CHECK_MS, signal);
     }
   }
 

@@ -13,6 +13,7 @@ export const cartService: ServiceDefinition<Carts> = defineService({
   guards: { cart: ['userId', 'cartId'] },
   commands: ['cart.add_item', 'cart.update_item', 'cart.remove_item', 'cart.clear'],
   initial: noCarts,
+  snapshotVersion: 1,
   fold: foldCarts,
   decide: decideCart,
   reactsTo: ['product.price_updated', 'product.stock_updated', 'order.created'],

@@ -27,6 +27,8 @@ interface Delivery {
   /** Newest estimate that was told. */
   etaMs: number | undefined;
   hasArrived: boolean;
+  /** When it was last heard of. */
+  timeMs: number;
 }
 
 export interface Deliveries {
@@ -48,11 +50,13 @@ export const foldDeliveries = (state: Deliveries, event: PastEvent): void => {
       ...{ orderNumber: payload.orderNumber, keys, status: 'placed', partner: undefined, etaMs: undefined },
       destination: toPlace((payload as { readonly destination?: unknown }).destination),
       hasArrived: false,
+      timeMs: event.timeMs,
     });
     return;
   }
   const delivery = 'orderId' in event.keys ? state.byOrder.get(event.keys.orderId) : undefined;
   if (!delivery) return;
+  delivery.timeMs = event.timeMs;
   switch (event.type) {
     case 'order.status_changed':
       delivery.status = event.payload.status;
@@ -66,6 +70,11 @@ export const foldDeliveries = (state: Deliveries, event: PastEvent): void => {
       return;
     default:
   }
+};
+
+/** Orders of which nothing was heard for so long. */
+export const forgetDeliveries = ({ byOrder }: Deliveries, beforeMs: number): void => {
+  for (const [orderId, { timeMs }] of byOrder) if (timeMs < beforeMs) byOrder.delete(orderId);
 };
 
 export const decideDeliveries = (state: Deliveries, command: ServiceCommand, context: DecisionContext): Verdict =>

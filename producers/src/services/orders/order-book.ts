@@ -23,6 +23,8 @@ export interface Order {
   readonly lines: readonly Line[];
   status: string;
   partner: Partner | undefined;
+  /** When it was last heard of. */
+  timeMs: number;
 }
 
 export interface Product {
@@ -75,6 +77,7 @@ export const foldBook = (book: OrderBook, event: PastEvent): void => {
         ...{ orderId, orderNumber, merchantId, userId, type, lines },
         status: 'placed',
         partner: undefined,
+        timeMs: event.timeMs,
       });
       return;
     }
@@ -82,6 +85,7 @@ export const foldBook = (book: OrderBook, event: PastEvent): void => {
       const order = book.orders.get(event.keys.orderId);
       if (!order) return;
       order.status = event.payload.status;
+      order.timeMs = event.timeMs;
       order.partner = event.payload.deliveryPartner ?? order.partner;
       return;
     }
@@ -97,4 +101,9 @@ export const foldBook = (book: OrderBook, event: PastEvent): void => {
       return;
     default:
   }
+};
+
+/** Orders of which nothing was heard for so long. */
+export const forgetOrders = (book: OrderBook, beforeMs: number): void => {
+  for (const [orderId, { timeMs }] of book.orders) if (timeMs < beforeMs) book.orders.delete(orderId);
 };

@@ -1,7 +1,7 @@
 // Takes orders, leads them through their statuses, and keeps count of what is on the shelves.
 import { rez } from '@sluice/schemas';
 import { defineService, type ServiceDefinition } from '../../service/definition.ts';
-import { emptyBook, foldBook, type OrderBook } from './order-book.ts';
+import { emptyBook, foldBook, forgetOrders, type OrderBook } from './order-book.ts';
 import { decideOrders, reactToOrders } from './orders.ts';
 
 export const ordersService: ServiceDefinition<OrderBook> = defineService({
@@ -12,6 +12,8 @@ export const ordersService: ServiceDefinition<OrderBook> = defineService({
   guards: { product: ['storeId'] },
   commands: ['order.place', 'order.cancel', 'order.update_status'],
   initial: emptyBook,
+  snapshotVersion: 1,
+  forget: forgetOrders,
   fold: foldBook,
   decide: decideOrders,
   lane: ({ name, data, actor }) => {

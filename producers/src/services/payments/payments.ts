@@ -5,14 +5,16 @@ interface Payment {
   readonly paymentId: string;
   readonly amount: number;
   status: string;
+  readonly timeMs: number;
 }
 
 export interface Payments {
   readonly byOrder: Map<string, Payment>;
-  readonly cancelled: Set<string>;
+  /** When, by order. */
+  readonly cancelled: Map<string, number>;
 }
 
-export const noPayments = (): Payments => ({ byOrder: new Map(), cancelled: new Set() });
+export const noPayments = (): Payments => ({ byOrder: new Map(), cancelled: new Map() });
 
 const CURRENCY = 'EUR';
 /** What this provider takes at once. */
@@ -33,14 +35,20 @@ export const foldPayments = (state: Payments, event: PastEvent): void => {
     case 'payment.refund_updated': {
       if (isElsewhere(event.payload)) return;
       const { paymentId, amount } = event.payload;
-      state.byOrder.set(event.keys.orderId, { paymentId, amount, status: event.type });
+      state.byOrder.set(event.keys.orderId, { paymentId, amount, status: event.type, timeMs: event.timeMs });
       return;
     }
     case 'order.status_changed':
-      if (event.payload.status === 'cancelled') state.cancelled.add(event.keys.orderId);
+      if (event.payload.status === 'cancelled') state.cancelled.set(event.keys.orderId, event.timeMs);
       return;
     default:
   }
+};
+
+/** What nobody will ask for again. */
+export const forgetPayments = ({ byOrder, cancelled }: Payments, beforeMs: number): void => {
+  for (const [orderId, { timeMs }] of byOrder) if (timeMs < beforeMs) byOrder.delete(orderId);
+  for (const [orderId, timeMs] of cancelled) if (timeMs < beforeMs) cancelled.delete(orderId);
 };
 
 export const reactToPayments = (

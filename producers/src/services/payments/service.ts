@@ -1,7 +1,7 @@
 // Takes the money for orders, and gives it back.
 import { rez } from '@sluice/schemas';
 import { defineService, type ServiceDefinition } from '../../service/definition.ts';
-import { foldPayments, noPayments, type Payments, reactToPayments } from './payments.ts';
+import { foldPayments, forgetPayments, noPayments, type Payments, reactToPayments } from './payments.ts';
 
 export const paymentsService: ServiceDefinition<Payments> = defineService({
   name: 'payments',
@@ -11,6 +11,8 @@ export const paymentsService: ServiceDefinition<Payments> = defineService({
   guards: { payment: ['merchantId', 'userId', 'orderId'] },
   commands: [],
   initial: noPayments,
+  snapshotVersion: 1,
+  forget: forgetPayments,
   fold: foldPayments,
   reactsTo: ['order.created', 'order.status_changed', 'payment.processing', 'payment.confirmed'],
   react: reactToPayments,

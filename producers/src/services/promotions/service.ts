@@ -9,6 +9,7 @@ export const promotionsService: ServiceDefinition<Sales> = defineService({
   reads: ['product.price_updated', 'promotion', 'order.created'],
   commands: ['promotion.buy'],
   initial: noSales,
+  snapshotVersion: 1,
   fold: foldSales,
   decide: decideSales,
   // All buyers of one product, one after the other: side by side they would only be in conflict.

@@ -1,7 +1,15 @@
 // Keeps everybody's coins.
 import { rez } from '@sluice/schemas';
 import { defineService, type ServiceDefinition } from '../../service/definition.ts';
-import { decideWallets, dueInWallets, foldWallets, noWallets, reactToDeliveries, type Wallets } from './wallets.ts';
+import {
+  decideWallets,
+  dueInWallets,
+  foldWallets,
+  forgetTotals,
+  noWallets,
+  reactToDeliveries,
+  type Wallets,
+} from './wallets.ts';
 
 const TICK_MS = 60_000;
 
@@ -12,6 +20,8 @@ export const walletService: ServiceDefinition<Wallets> = defineService({
   guards: { wallet: ['userId'] },
   commands: ['wallet.redeem'],
   initial: noWallets,
+  snapshotVersion: 1,
+  forget: forgetTotals,
   fold: foldWallets,
   decide: decideWallets,
   reactsTo: ['order.status_changed'],

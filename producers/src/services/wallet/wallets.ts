@@ -14,7 +14,7 @@ import { balanceOf, balancesOf, type CoinType, credit, debit, type Lot, lotsOf, 
 export interface Wallets {
   readonly purses: Map<string, Purse>;
   /** Totals of orders that are on their way. */
-  readonly totals: Map<string, number>;
+  readonly totals: Map<string, { readonly total: number; readonly timeMs: number }>;
 }
 
 export const noWallets = (): Wallets => ({ purses: new Map(), totals: new Map() });
@@ -35,10 +35,14 @@ export const foldWallets = (state: Wallets, event: PastEvent): void => {
       return;
     }
     case 'order.created':
-      state.totals.set(event.keys.orderId, event.payload.total);
+      state.totals.set(event.keys.orderId, { total: event.payload.total, timeMs: event.timeMs });
       return;
     default:
   }
+};
+
+export const forgetTotals = ({ totals }: Wallets, beforeMs: number): void => {
+  for (const [orderId, { timeMs }] of totals) if (timeMs < beforeMs) totals.delete(orderId);
 };
 
 const purseOf = (state: Wallets, userId: string): readonly Lot[] => state.purses.get(userId)?.lots ?? [];
@@ -92,7 +96,7 @@ export const reactToDeliveries = (
 ): readonly Consequence[] => {
   if (event.type !== 'order.status_changed' || event.payload.status !== 'delivered') return [];
   const { userId, orderId } = event.keys;
-  const amount = Math.floor((state.totals.get(orderId) ?? 0) * COINS_PER_UNIT);
+  const amount = Math.floor((state.totals.get(orderId)?.total ?? 0) * COINS_PER_UNIT);
   if (amount <= 0) return [];
   // All of a day expire together: a purse has few lots.
   const endMs = (Math.floor(context.nowMs / DAY_MS) + 1) * DAY_MS + COINS_LAST_MS;
