@@ -11,6 +11,7 @@ import { FaultProxy } from '../kit/fault-proxy.ts';
 import { type NatsServer, startNatsServer } from '../kit/nats-server.ts';
 import { createOrderStreams } from '../kit/order-events.ts';
 import { startProcess, type TestProcess } from '../kit/process.ts';
+import { createServiceStreams, readEvents } from '../kit/services.ts';
 import { readStream, readStreams } from '../kit/stream-truth.ts';
 
 const CLI = fileURLToPath(new URL('../../producers/dist/cli.js', import.meta.url));
@@ -141,6 +142,35 @@ describe('the city as a process', () => {
     const outcome = startCity(nats.url, /never/, ['--rate', 'fast']);
     await expect(outcome).rejects.toThrow(/--rate cannot be "fast"[\s\S]*Usage/);
   });
+});
+
+describe('the city with its services', () => {
+  test('lives: every part of the domain has news, and no service has faults', async ({ nats, connection }) => {
+    await createServiceStreams(connection);
+    const city = await startCity(nats.url, /"kind":"running","source":"service"/, ['--services', '--rate', '4']);
+    const news = [
+      ...['CHAT chat.chat-u-1.*.message', 'SOCIAL feed.*.*.new_post', 'SOCIAL feed.*.*.post_liked'],
+      ...[
+        'SOCIAL leaderboard.daily.everyone.update',
+        'SOCIAL leaderboard.*.*.rank_change',
+        'SOCIAL activity.*.*.created',
+      ],
+      ...['SHOP cart.u-1.cart-u-1.sync', 'SHOP product.*.*.price_updated', 'SHOP promotion.*.sale.flash_sale_started'],
+      ...['USER wallet.*.balance_updated', 'USER notification.*.created', 'USER notification.*.push_requested'],
+      ...['DASHBOARD dashboard.city.new_order', 'DASHBOARD dashboard.city.stats', 'USER command.>'],
+    ];
+    try {
+      for (const line of news) {
+        const [stream = '', filter = ''] = line.split(' ');
+        await eventually(async () => (await readEvents(connection, stream, filter)).length > 0, {
+          ...{ timeoutMs: 60_000, intervalMs: 200, what: `${filter} in ${stream}` },
+        });
+      }
+    } finally {
+      await city.stop();
+    }
+    expect(city.log().filter((line) => line.includes('"kind":"fault"'))).toEqual([]);
+  }, 120_000);
 });
 
 describe('load', () => {

@@ -1,7 +1,6 @@
 // Chats, feeds, ranks and activities through a real server: commands as a gateway stores them, events as clients get them.
-import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { createGrants, toGrantBucketConfig } from '@sluice/producers';
+import { createGrants } from '@sluice/producers';
 import { describe, expect } from 'vitest';
 import { eventually } from '../kit/eventually.ts';
 import { outcomeOf, readEvents, sendCommand, serviceTest as test, storeEvent } from '../kit/services.ts';
@@ -26,7 +25,6 @@ describe('chat', () => {
     connection,
     run,
   }) => {
-    await (await jetstreamManager(connection)).streams.add(toGrantBucketConfig());
     const grants = await createGrants({ connection });
     await grants.grant('chat:group-1', 'u-1');
     await grants.grant('chat:group-1', 'u-3', { expiresAt: new Date(Date.now() - 1_000) });
