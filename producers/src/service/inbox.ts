@@ -55,6 +55,7 @@ export class Inbox {
   /** By sequence: a message that comes again while it is waited for only renews its acknowledgement. */
   readonly #open = new Map<number, { message: JsMsg; receivedMs: number }>();
   #messages: ConsumerMessages | undefined;
+  #hasWorked = false;
 
   constructor(options: InboxOptions) {
     this.#options = options;
@@ -96,6 +97,7 @@ export class Inbox {
     }
     signal.removeEventListener('abort', stop);
     await Promise.all(this.#lanes.values());
+    if (this.#hasWorked) await this.#handOver();
   }
 
   async #consume(): Promise<void> {
@@ -116,7 +118,21 @@ export class Inbox {
     }
   }
 
+  /** The next copy need not wait until this one's silence is noticed. */
+  async #handOver(): Promise<void> {
+    const { connection, stream, durable, isOneAtATime } = this.#options;
+    if (!isOneAtATime || connection.isClosed()) return;
+    try {
+      // What was handed back must be with the server first.
+      await connection.flush();
+      await (await jetstreamManager(connection)).consumers.unpin(stream, durable, GROUP);
+    } catch {
+      // It takes a few seconds longer then.
+    }
+  }
+
   #take(message: JsMsg): void {
+    this.#hasWorked = true;
     const receivedMs = this.#options.clock.monotonicMs();
     const known = this.#open.get(message.seq);
     if (known) {
