@@ -108,6 +108,23 @@ describe('users', () => {
     expect(users.enter('u-1', 0)!.subscribes.take(0)).toBe(false);
   });
 
+  test('are told of when the first connection comes and when the last one goes', () => {
+    const seen: string[] = [];
+    const users = new Users(LIMITS, {
+      came: (user) => seen.push(`${user} came`),
+      left: (user) => seen.push(`${user} left`),
+    });
+    const user = users.enter('u-1', 0)!;
+    users.enter('u-1', 0);
+    users.enter('u-1', 0);
+    users.leave(user, 0);
+    expect(seen).toEqual(['u-1 came']);
+
+    users.leave(user, 0);
+    users.enter('u-1', 1);
+    expect(seen).toEqual(['u-1 came', 'u-1 left', 'u-1 came']);
+  });
+
   test.each(['__proto__', 'constructor', 'toString'])('may be called %s', (name) => {
     const users = new Users(LIMITS);
 
