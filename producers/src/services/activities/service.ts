@@ -112,6 +112,7 @@ export const activitiesService: ServiceDefinition<Activities> = defineService({
   reads: ['activity'],
   guards: { activity: ['activityId'] },
   commands: ['activity.create', 'activity.join', 'activity.leave', 'activity.like', 'activity.unlike'],
+  snapshotVersion: 1,
   initial: () => new Map(),
   fold: (activities, event) => new ActivityBook(activities).fold(event),
   decide,

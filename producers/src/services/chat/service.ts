@@ -123,6 +123,7 @@ export const chatService: ServiceDefinition<ConversationsData> = defineService({
   catalogue: rez,
   reads: ['chat', 'user'],
   commands: ['chat.send_message', 'chat.read'],
+  snapshotVersion: 1,
   initial: noConversations,
   fold: (data, event) => new Conversations(data).fold(event),
   asksGrants: ({ actor, data }) => {

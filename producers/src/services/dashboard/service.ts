@@ -34,6 +34,7 @@ export const dashboardService: ServiceDefinition<CityData> = defineService({
   catalogue: rez,
   reads: ['order.created', 'order.status_changed', 'user', 'dashboard'],
   commands: [],
+  snapshotVersion: 1,
   initial: noFigures,
   fold: (data, event) => new CityFigures(data).fold(event),
   reactsTo: ['order.created'],

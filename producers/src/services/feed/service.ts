@@ -133,6 +133,7 @@ export const feedService: ServiceDefinition<TimelinesData> = defineService({
   catalogue: rez,
   reads: ['feed'],
   commands: ['feed.create_post', 'feed.like_post', 'feed.comment_post', 'feed.follow_user'],
+  snapshotVersion: 1,
   initial: noTimelines,
   fold: (data, event) => new Timelines(data).fold(event),
   decide,

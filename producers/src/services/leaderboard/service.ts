@@ -12,6 +12,7 @@ export const leaderboardService: ServiceDefinition<StandingsData> = defineServic
   catalogue: rez,
   reads: ['wallet.balance_updated', 'leaderboard', 'feed.new_post', 'order.created'],
   commands: [],
+  snapshotVersion: 1,
   initial: noStandings,
   fold: (data, event) => new Standings(data).fold(event),
   tick: { everyMs: LOOK_EVERY_MS, due: (data, { nowMs }) => new Standings(data).due(nowMs) },

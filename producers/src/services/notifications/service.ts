@@ -71,6 +71,7 @@ export const notificationsService: ServiceDefinition<Notices> = defineService({
   catalogue: rez,
   reads: ['user', 'notification.created', 'notification.push_requested'],
   commands: ['notification.mark_read'],
+  snapshotVersion: 1,
   initial: () => ({ online: new Set(), known: new Map() }),
   fold,
   decide,
