@@ -94,7 +94,7 @@ describe('to which subjects', () => {
         'feed.u-1.*.user_followed',
         'leaderboard.*.u-1.achievement',
         'leaderboard.*.u-1.rank_change',
-        'command.u-1.*.*',
+        'command.u-1.*.*.*',
         'notification.u-1.created',
         'wallet.u-1.*',
       ],
