@@ -53,7 +53,9 @@ export const headPositionOf = (channel: LiveChannel): string =>
 
 const toSegment = (events: readonly StoredEvent[]): Segment => {
   const segment = new Segment(events.length);
-  for (const { sequence, timeMs, subject, payload } of events) segment.append(sequence, timeMs, subject, payload);
+  for (const { sequence, timeMs, subject, payload, expiresAtMs } of events) {
+    segment.append(sequence, timeMs, subject, payload, expiresAtMs);
+  }
   segment.seal();
   return segment;
 };
