@@ -109,7 +109,7 @@ test('an interrupted viewer says how to go on', async ({ connection, tail }) => 
 test('a channel that is not granted is one line', async ({ tail }) => {
   const viewer = await tail('merchant:m-1').catch((error: Error) => error.message);
 
-  expect(viewer).toContain('merchant:m-1: The token does not grant this channel. (forbidden)');
+  expect(viewer).toContain('merchant:m-1: The token does not grant this channel or command. (forbidden)');
 });
 
 test('a gateway that is not there is one line', async ({ gateway, tail }) => {
