@@ -22,6 +22,13 @@ describe('what no frame could carry is unusable', () => {
   );
 });
 
+test('a long answer that does not fit is not explained', () => {
+  expect(parse(`{"ok":true,"data":{"rank":"${'x'.repeat(20_000)}"}}`)).toEqual({
+    kind: 'unusable',
+    reason: 'is wrong: does not fit its schema',
+  });
+});
+
 test.each([nested(31), '{"ok":true,"data":{"rank":1,"x":"\\ud83d\\ude00"}}'])(
   'what is passed on can be read',
   (body) => {

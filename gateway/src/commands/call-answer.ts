@@ -4,6 +4,7 @@ import { isShallowJson, MAX_DEPTH } from '@sluice/schemas';
 import type { Validator } from 'typebox/compile';
 import { hasLoneSurrogate } from '../delivery/payload-gate.ts';
 import { asObject } from '../log/jetstream-api.ts';
+import { explain } from './request-check.ts';
 
 export type ParsedAnswer =
   | { readonly kind: 'data'; readonly data: unknown }
@@ -30,8 +31,7 @@ export const parseAnswer = (validator: Validator, body: Uint8Array): ParsedAnswe
   if (answer?.['ok'] === true) {
     const { data } = answer;
     if (validator.Check(data)) return { kind: 'data', data };
-    const [first] = validator.Errors(data);
-    return { kind: 'unusable', reason: `does not fit: ${first?.instancePath || '/'} ${first?.message ?? ''}` };
+    return { kind: 'unusable', reason: `is wrong: ${explain(validator, data, body.length)}` };
   }
   const code = answer?.['ok'] === false ? answer['code'] : undefined;
   if (typeof code !== 'string' || code === '') return { kind: 'unusable', reason: 'is neither data nor a refusal' };

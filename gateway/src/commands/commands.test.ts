@@ -269,4 +269,16 @@ describe('a call', () => {
       expect(pod.faults).toHaveLength(1);
     },
   );
+
+  test('an answer that the encoder has no form for ends nothing but the call', async () => {
+    const { say, asked, connection, pod, counters } = await open();
+    await say(count(1));
+    const many = Object.fromEntries(Array.from({ length: 65_536 }, (_, at) => [`k${at}`, 1]));
+    asked[0]!.answer({ ok: true, data: { count: 3, many } });
+    await settle();
+
+    expect(codes(connection.read())).toEqual(['1 no_answer']);
+    expect(pod.faults).toHaveLength(1);
+    expect(counters.calls).toEqual({ no_answer: 1 });
+  });
 });

@@ -24,7 +24,7 @@ import type { Clock } from '../operations/clock.ts';
 import { parseAnswer } from './call-answer.ts';
 import type { CommandStore, StoreOutcome } from './command-store.ts';
 import { enterAll, InFlight, type InFlightLimit } from './in-flight.ts';
-import { RequestCheck, type Fault, type JsonObject, type KnownCall } from './request-check.ts';
+import { RequestCheck, tooLarge, type Fault, type JsonObject, type KnownCall } from './request-check.ts';
 
 export interface RequestLimits {
   readonly maxBytes: number;
@@ -129,7 +129,7 @@ export class Commands {
 
   constructor(options: CommandsOptions) {
     this.#options = options;
-    this.#check = new RequestCheck(options.catalogue);
+    this.#check = new RequestCheck(options.catalogue, options.limits.maxBytes);
     this.#inFlight = new InFlight(options.limits.inFlight);
   }
 
@@ -231,14 +231,20 @@ export class Commands {
     const answer = parseAnswer(call.answer, body);
     switch (answer.kind) {
       case 'data':
-        addOne(counters.calls, 'answered');
-        return sender.pushFrame({ kind: 'result', id, data: answer.data });
+        try {
+          sender.pushFrame({ kind: 'result', id, data: answer.data });
+        } catch (error) {
+          // A map of more than 65,535 keys, say: msgpack has a form for it, the encoder has none.
+          onTrouble('call', `the answer to ${call.definition.name} has no form on the wire: ${String(error)}`);
+          return refuse(UNUSABLE);
+        }
+        return addOne(counters.calls, 'answered');
       case 'refusal':
         addOne(counters.calls, 'refused');
         return sender.error('refused', { id, refusal: answer.refusal });
       case 'unusable':
         onTrouble('call', `the answer to ${call.definition.name} ${answer.reason}`);
-        return refuse({ code: 'no_answer', message: 'The service gave no usable answer.' });
+        return refuse(UNUSABLE);
     }
   }
 
@@ -260,10 +266,7 @@ export class Commands {
   #admit(sender: Sender, share: RequestShare, payload: string): Result<() => void, Fault> {
     const { counters, limits } = this.#options;
     const bytes = Buffer.byteLength(payload);
-    if (bytes > limits.maxBytes) {
-      const message = `${bytes} bytes as stored, at most ${limits.maxBytes} are taken`;
-      return fail({ code: 'invalid_command', message });
-    }
+    if (bytes > limits.maxBytes) return fail(tooLarge(bytes, limits.maxBytes));
     const leave = enterAll([share.inFlight, this.#shareOf(sender.user!).inFlight, this.#inFlight], bytes);
     if (!leave) return fail({ code: 'overloaded', retryAfterMs: OVERLOADED_RETRY_MS });
     counters.requestsInFlight++;
@@ -291,6 +294,8 @@ export class Commands {
 }
 
 type Refuser = (fault: Fault) => void;
+
+const UNUSABLE: Fault = { code: 'no_answer', message: 'The service gave no usable answer.' };
 
 const addOne = (counts: Partial<Record<string, number>>, name: string): void => {
   counts[name] = (counts[name] ?? 0) + 1;

@@ -36,8 +36,13 @@ export class RequestCheck {
   readonly #commands: ReadonlyMap<string, Known<CommandDefinition>>;
   readonly #calls: ReadonlyMap<string, KnownCall>;
   readonly #actorClaims: readonly string[];
+  readonly #maxBytes: number;
 
-  constructor({ commands, calls, actorClaims }: Pick<Catalogue, 'commands' | 'calls' | 'actorClaims'>) {
+  constructor(
+    { commands, calls, actorClaims }: Pick<Catalogue, 'commands' | 'calls' | 'actorClaims'>,
+    maxBytes: number,
+  ) {
+    this.#maxBytes = maxBytes;
     this.#commands = new Map(
       [...commands].map(([name, definition]) => [name, { definition, validator: compile(definition.schema) }]),
     );
@@ -61,7 +66,7 @@ export class RequestCheck {
     if (!isPermitted(principal, known.definition.roles)) return fail({ code: 'forbidden' });
     if (!parseSubjectToken(commandId).ok)
       return fail({ code: 'invalid_command', message: 'the commandId is no safe subject token' });
-    const fitting = fit(known.validator, data);
+    const fitting = this.#fit(known.validator, data);
     return fitting.ok ? ok({ definition: known.definition, data: fitting.value }) : fitting;
   }
 
@@ -73,7 +78,7 @@ export class RequestCheck {
     const call = this.#calls.get(name);
     if (!call) return fail({ code: 'unknown_command' });
     if (!isPermitted(principal, call.definition.roles)) return fail({ code: 'forbidden' });
-    const fitting = fit(call.validator, data);
+    const fitting = this.#fit(call.validator, data);
     return fitting.ok ? ok({ call, data: fitting.value }) : fitting;
   }
 
@@ -83,20 +88,36 @@ export class RequestCheck {
     // Last, so that no claim can pass for them.
     return { ...Object.fromEntries(told), sub: subject, role };
   }
+
+  #fit(validator: Validator, data: JsonObject): Result<JsonObject, Fault> {
+    const json = JSON.stringify(data);
+    // Before anything is made of it.
+    if (json.length > this.#maxBytes) return fail(tooLarge(Buffer.byteLength(json), this.#maxBytes));
+    const plain = toPlainJson(json);
+    if (validator.Check(plain)) return ok(plain);
+    return fail({ code: 'invalid_command', message: explain(validator, plain, json.length) });
+  }
 }
+
+/** Which requests are told where they do not fit. Errors are looked for in all of a value, however early the first one is. */
+const MAX_EXPLAINED_BYTES = 16 * 1_024;
+
+/** Where a value does not fit, unless that costs more than it is worth: hundreds of milliseconds for a megabyte. */
+export const explain = (validator: Validator, value: unknown, bytes: number): string => {
+  if (bytes > MAX_EXPLAINED_BYTES) return 'does not fit its schema';
+  const [first] = validator.Errors(value);
+  return `${first?.instancePath || '/'} ${first?.message ?? 'does not fit'}`;
+};
+
+export const tooLarge = (bytes: number, maxBytes: number): Fault => ({
+  code: 'invalid_command',
+  message: `${bytes} bytes as stored, at most ${maxBytes} are taken`,
+});
 
 const compile = (schema: TSchema): Validator => Compile(schema);
 
 const isPermitted = ({ role }: Principal, roles: readonly string[] | 'any'): boolean =>
   roles === 'any' || roles.includes(role);
-
-const fit = (validator: Validator, data: JsonObject): Result<JsonObject, Fault> => {
-  const plain = toPlainJson(data);
-  if (validator.Check(plain)) return ok(plain);
-  const [first] = validator.Errors(plain);
-  const message = `${first?.instancePath || '/'} ${first?.message ?? 'does not fit'}`;
-  return fail({ code: 'invalid_command', message });
-};
 
 const PROTO = '__proto__';
 
@@ -104,8 +125,7 @@ const PROTO = '__proto__';
  * What a service will read: msgpack knows values that JSON does not (NaN, bytes, times), and a check of them would be of
  * something else than what is stored. A key `__proto__` is left out, which could reach into a careless reader's objects.
  */
-const toPlainJson = (data: JsonObject): JsonObject => {
-  const json = JSON.stringify(data);
+const toPlainJson = (json: string): JsonObject => {
   const drop = (key: string, value: unknown): unknown => (key === PROTO ? undefined : value);
   return JSON.parse(json, json.includes(`"${PROTO}"`) ? drop : undefined) as JsonObject;
 };

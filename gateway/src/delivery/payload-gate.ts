@@ -13,6 +13,7 @@ import {
   type Encoding,
 } from '@sluice/schemas';
 import { Compile, type Validator } from 'typebox/compile';
+import { explain } from '../commands/request-check.ts';
 import type { Segment } from '../log/segment.ts';
 import { TypeTable } from '../log/type-table.ts';
 
@@ -177,8 +178,7 @@ export class PayloadGate {
     const validator = this.#validators.get(type.name)!;
     const value = unpackValue(bytes, start, end);
     if (validator.Check(value)) return undefined;
-    const [first] = validator.Errors(value);
-    return { refusal: 'schema', reason: `${first?.instancePath || '/'} ${first?.message ?? 'does not fit'}` };
+    return { refusal: 'schema', reason: explain(validator, value, end - start) };
   }
 }
 
