@@ -81,13 +81,32 @@ export const toCommandStreamConfig = (options: StreamOptions = {}): Wanted => ({
   num_replicas: options.replicas ?? 1,
 });
 
-/** Every stream that a catalogue needs, those of its commands, grants and presence too. */
+export const SNAPSHOT_STREAM = 'SNAPSHOT';
+const SNAPSHOT_AGE_MS = 7 * 86_400_000;
+
+/** What services keep of what they have folded, in the newest of each subject; none of it is more than a convenience. */
+export const toSnapshotStreamConfig = (options: StreamOptions = {}): Wanted => ({
+  name: SNAPSHOT_STREAM,
+  subjects: ['snapshot.>'],
+  retention: RetentionPolicy.Limits,
+  storage: StorageType.File,
+  discard: DiscardPolicy.Old,
+  max_msgs_per_subject: 1,
+  max_age: SNAPSHOT_AGE_MS * NS_PER_MS,
+  max_bytes: options.maxBytes ?? -1,
+  duplicate_window: DUPLICATE_WINDOW_MS * NS_PER_MS,
+  allow_direct: true,
+  num_replicas: options.replicas ?? 1,
+});
+
+/** Every stream that a catalogue needs, those of its commands, grants, presence and services too. */
 export const streamConfigsOf = (source: StreamSource, options: StreamOptions = {}): readonly Wanted[] => {
   if (!('streams' in source)) return source.map((stream) => toStreamConfig(stream, options));
   const { streams, commands, channels } = source;
   const configs = streams.map((stream) => toStreamConfig(stream, options));
   // A command that only becomes an ephemeral event is stored nowhere.
-  if ([...commands.values()].some(({ effect }) => effect === undefined)) configs.push(toCommandStreamConfig(options));
+  if ([...commands.values()].some(({ effect }) => effect === undefined))
+    configs.push(toCommandStreamConfig(options), toSnapshotStreamConfig(options));
   const isGranted = [...channels.values()].some(({ definition }) => definition.access.some((each) => each.isGranted));
   if (isGranted) configs.push(toGrantBucketConfig(options));
   if (hasPresence(source)) configs.push(toPresenceBucketConfig(options));

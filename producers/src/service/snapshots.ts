@@ -1,9 +1,9 @@
 // Keeps what a service has folded, so that its next start reads only what came after. A convenience, never the truth: any
 // doubt about a snapshot means that everything is read again. Knows bytes, not what is in them.
 import { createHash } from 'node:crypto';
-import { DiscardPolicy, jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { Connection } from '../nats.ts';
-import { findStream, type StreamOptions, type Wanted } from '../streams.ts';
+import { findStream, SNAPSHOT_STREAM, toSnapshotStreamConfig } from '../streams.ts';
 
 export interface Snapshots {
   /** Undefined if there is none that is whole. */
@@ -18,28 +18,13 @@ interface Pointer {
   readonly hash: string;
 }
 
-const STREAM = 'SNAPSHOT';
 const CHUNK_BYTES = 256 * 1024;
-const WEEK_NS = 7 * 86_400_000 * 1_000_000;
-
-/** The newest of each subject, for as long as the streams that it stands for hold their events. */
-export const toSnapshotStreamConfig = (options: StreamOptions = {}): Wanted => ({
-  name: STREAM,
-  subjects: ['snapshot.>'],
-  retention: RetentionPolicy.Limits,
-  storage: StorageType.File,
-  discard: DiscardPolicy.Old,
-  max_msgs_per_subject: 1,
-  max_age: WEEK_NS,
-  allow_direct: true,
-  num_replicas: options.replicas ?? 1,
-});
 
 /** In a stream of its own, which it creates if it is missing and this user may. */
 export const createSnapshots = (connection: Connection): Snapshots => {
   const find = async (subject: string): Promise<Uint8Array | undefined> => {
     const manager = await jetstreamManager(connection);
-    return (await manager.streams.getMessage(STREAM, { last_by_subj: subject }))?.data;
+    return (await manager.streams.getMessage(SNAPSHOT_STREAM, { last_by_subj: subject }))?.data;
   };
 
   const findPointer = async (service: string): Promise<Pointer | undefined> => {
@@ -66,7 +51,7 @@ export const createSnapshots = (connection: Connection): Snapshots => {
 
   const save = async (service: string, bytes: Uint8Array): Promise<void> => {
     const manager = await jetstreamManager(connection);
-    if (!(await findStream(manager, STREAM))) await manager.streams.add(toSnapshotStreamConfig());
+    if (!(await findStream(manager, SNAPSHOT_STREAM))) await manager.streams.add(toSnapshotStreamConfig());
     const previous = await findPointer(service).catch(() => undefined);
     const slot = previous?.slot === 0 ? 1 : 0;
     const pointer: Pointer = { slot, chunks: Math.ceil(bytes.length / CHUNK_BYTES), hash: hashOf(bytes) };
