@@ -31,6 +31,19 @@ describe('hello', () => {
     expect(kinds(await bench.say({ kind: 'hello', version: 1 }))).toEqual(['welcome']);
   });
 
+  test('and a fault in what came with it end this connection, and nothing else', async () => {
+    const bench = createBench();
+    bench.pod.pod.commands.command = () => {
+      throw new Error('a bug');
+    };
+
+    await bench.say(hello(), { kind: 'command', id: 1, commandId: 'c-1', name: 'note.add', data: {} });
+
+    expect(closedAs(bench)).toBe('internal');
+    expect(bench.pod.faults).toHaveLength(1);
+    expect(bench.pod.sessions.size).toBe(0);
+  });
+
   test('that never comes ends the connection', () => {
     const bench = createBench();
     bench.pass(LIMITS.helloTimeoutMs - 500);

@@ -267,7 +267,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
 
   #receive(frame: UpFrame): void {
     if (this.#phase === 'new') {
-      if (frame.kind === 'hello') void this.#hello(frame);
+      if (frame.kind === 'hello') this.#await(this.#hello(frame));
       else if (frame.kind !== 'pong') this.close('hello_expected');
     } else if (this.#phase === 'verifying') {
       if (this.#waiting.length < MAX_WAITING_FRAMES) this.#waiting.push(frame);
@@ -287,7 +287,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
         const { id, token } = frame;
         const nowMs = this.#pod.clock.now();
         // A signature costs as much as a subscribe, or more.
-        if (this.#subscribes!.take(nowMs)) return void this.#refresh(id, token);
+        if (this.#subscribes!.take(nowMs)) return this.#await(this.#refresh(id, token));
         return this.error('rate_limited', { id, retryAfterMs: this.#subscribes!.waitMs(nowMs) });
       }
       case 'command':
@@ -295,9 +295,17 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
       case 'call':
         return this.#pod.commands.call(this, (this.#requests ??= this.#pod.commands.createShare()), frame);
       case 'presence_query':
-        return void answerPresenceQuery(this, this.#subscriptions, this.#pod, frame);
+        return this.#await(answerPresenceQuery(this, this.#subscriptions, this.#pod, frame));
       case 'pong':
     }
+  }
+
+  /** What the transport does for frames that are handled at once: a fault ends the connection, and nothing else. */
+  #await(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#pod.onFault(error, 'session');
+      this.close('internal');
+    });
   }
 
   async #hello(frame: Hello): Promise<void> {
