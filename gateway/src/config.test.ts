@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { configurationPage } from './config-docs.ts';
-import { OPTIONS } from './config-table.ts';
+import { configurationPage } from './config/docs.ts';
+import { OPTIONS } from './config/table.ts';
 import { describeConfig, formatFaults, loadConfig, toEnvName, type Config, type ConfigFault } from './config.ts';
 
 const SECRET = 'a shared secret of at least thirty-two bytes';

@@ -2,8 +2,8 @@
 // itself: the environment and the way to read files are passed in.
 import { fail, ok, type Result } from '@sluice/schemas';
 import { limitAlgorithms, parseJwksUrl, parsePublicKey, parseSecret, type VerificationKey } from './access/keys.ts';
-import { FOREIGN_VARIABLES, OPTIONS, type Options } from './config-table.ts';
-import type { Option } from './config-values.ts';
+import { FOREIGN_VARIABLES, OPTIONS, type Options } from './config/table.ts';
+import type { Option } from './config/values.ts';
 
 export interface Config extends Options {
   /** From whichever of the token options was given, limited to the configured algorithms. */

@@ -19,7 +19,7 @@ import {
 import { TokenBucket, type User } from '../access/limits.ts';
 import type { Principal } from '../access/permission.ts';
 import { GatewayError } from '../errors.ts';
-import type { Options } from '../config-table.ts';
+import type { Options } from '../config/table.ts';
 import type { Clock } from '../operations/clock.ts';
 import { parseAnswer } from './call-answer.ts';
 import type { CommandStore, StoreOutcome } from './command-store.ts';

@@ -2,7 +2,7 @@
 import { pino, type DestinationStream, type Level, type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { TokenBucket } from '../access/limits.ts';
-import type { LogLevel } from '../config-table.ts';
+import type { LogLevel } from '../config/requests.ts';
 import type { Clock } from './clock.ts';
 
 export type { Logger } from 'pino';

@@ -1,11 +1,11 @@
 // docs/CONFIGURATION.md, from the table. A test keeps the file fresh.
-import { toEnvName } from './config.ts';
-import { OPTIONS } from './config-table.ts';
-import { group, type Option } from './config-values.ts';
+import { toEnvName } from '../config.ts';
+import { OPTIONS } from './table.ts';
+import { group, type Option } from './values.ts';
 
 const HEAD = `# Configuration of the gateway
 
-<!-- Generated from gateway/src/config-table.ts: change it there, then run \`npx vitest run --project unit gateway/src/config -u\`. -->
+<!-- Generated from gateway/src/config: change it there, then run \`npx vitest run --project unit gateway/src/config -u\`. -->
 
 Every option has a default, unless it says otherwise. It can be set in two places; the environment wins:
 
