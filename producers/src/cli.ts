@@ -24,7 +24,8 @@ const USAGE = `Usage: cli.js city [--orders 200] [--rate 1] [--seed n] [--only-o
                                                            publish as fast as it goes, or at a rate, and report
        cli.js apply-streams [--replicas 1] [--max-bytes n]  create the catalogue's streams that are missing
        cli.js service <name|all> [--ack-wait seconds]       run a service (or all of them) until stopped
-NATS is found through SLUICE_NATS_URL (servers separated by commas; default nats://127.0.0.1:4222).
+NATS is found through SLUICE_NATS_URL (servers separated by commas; default nats://127.0.0.1:4222), services
+also through SLUICE_NATS_USER, SLUICE_NATS_PASSWORD and SLUICE_NATS_INBOX_PREFIX.
 `;
 
 /** The city has been alive for so long when it is first seen: all stages of an order are there at once. */
@@ -40,6 +41,12 @@ const serversOf = (env: NodeJS.ProcessEnv): string[] =>
     .split(',')
     .map((server) => server.trim())
     .filter((server) => server !== '');
+
+/** As the gateway is told them. */
+const credentialsOf = (env: NodeJS.ProcessEnv): { user?: string; pass?: string } => {
+  const { SLUICE_NATS_USER: user, SLUICE_NATS_PASSWORD: pass } = env;
+  return user ? { user, ...(pass && { pass }) } : {};
+};
 
 const toNumber = (name: string, text: string, isGood: (value: number) => boolean): number => {
   const value = text.trim() === '' ? Number.NaN : Number(text);
@@ -221,9 +228,14 @@ interface Host {
 
 const host = async ({ names, servers, signal, ackWaitMs }: Host): Promise<void> => {
   let missing = names.length;
+  const inboxPrefix = process.env['SLUICE_NATS_INBOX_PREFIX'];
   await runServices({
     servers,
-    connect: { name: names.length === 1 ? `sluice-service-${names[0]}` : 'sluice-services' },
+    connect: {
+      name: names.length === 1 ? `sluice-service-${names[0]}` : 'sluice-services',
+      ...credentialsOf(process.env),
+    },
+    ...(inboxPrefix && { inboxPrefix }),
     waitForServer: true,
     services: names.map((name) => SERVICES[name]!),
     ...(ackWaitMs !== undefined && { ackWaitMs }),

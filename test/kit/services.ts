@@ -167,12 +167,17 @@ export const serviceTest = test.extend<ServiceFixtures>({
 const CLI = fileURLToPath(new URL('../../producers/dist/cli.js', import.meta.url));
 
 /** A copy of a service as a process of its own, from dist, that can be killed. */
-export function startServiceProcess(natsUrl: string, name: string, ackWaitSeconds: number = 2): Promise<TestProcess> {
+export function startServiceProcess(
+  natsUrl: string,
+  name: string,
+  ackWaitSeconds: number = 2,
+  env: Readonly<Record<string, string>> = {},
+): Promise<TestProcess> {
   return startProcess({
     name: `service ${name}`,
     command: process.execPath,
     args: [CLI, 'service', name, '--ack-wait', String(ackWaitSeconds)],
-    env: { PATH: process.env['PATH'] ?? '', SLUICE_NATS_URL: natsUrl },
+    env: { PATH: process.env['PATH'] ?? '', SLUICE_NATS_URL: natsUrl, ...env },
     isReady: (line) => line.includes('"kind":"running"'),
   });
 }

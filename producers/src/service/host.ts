@@ -8,6 +8,8 @@ export interface HostOptions extends Servers {
   readonly services: readonly AnyService[];
   readonly signal: AbortSignal;
   readonly ackWaitMs?: number;
+  /** Where this user may be answered. */
+  readonly inboxPrefix?: string;
   readonly onFault: (fault: ServiceFault) => void;
   readonly onRunning: (service: RunningService) => void;
 }
@@ -17,14 +19,16 @@ export const runServices = async ({
   services,
   signal,
   ackWaitMs,
+  inboxPrefix,
   onFault,
   onRunning,
   ...servers
 }: HostOptions): Promise<void> => {
-  const connection = await connectTo(servers);
-  const grants = await createGrants({ connection });
+  const prefix = inboxPrefix === undefined ? {} : { inboxPrefix };
+  const connection = await connectTo({ ...servers, connect: { ...servers.connect, ...prefix } });
+  const grants = await createGrants({ connection, ...prefix });
   const carryOut = carrierOf(grants);
-  const options = { connection, carryOut, onFault, ...(ackWaitMs !== undefined && { ackWaitMs }) };
+  const options = { connection, carryOut, onFault, ...prefix, ...(ackWaitMs !== undefined && { ackWaitMs }) };
   const starting = services.map(async (service) => {
     const running = await startService(service, options);
     onRunning(running);
