@@ -98,8 +98,6 @@ test('a user with such a sub does and gets all that any other does', async ({ ru
   for (const client of [ada, phone]) client[Symbol.dispose]();
   await eventually(() => eventsOf(agent, `presence:${SPELLED}`, 'user.offline').length === 1, { timeoutMs: 15_000 });
   await eventually(() =>
-    agent.frames.some(
-      (frame) => frame.kind === 'ephemeral' && (frame.data as { isTyping: boolean }).isTyping === false,
-    ),
+    agent.frames.some((frame) => frame.kind === 'ephemeral' && !(frame.data as { isTyping: boolean }).isTyping),
   );
 });

@@ -45,7 +45,7 @@ const send = async ({ commands, signal, onLost }: TownRun, act: CityCommand): Pr
 const publish = async ({ publisher, signal, onLost }: TownRun, act: ShopEvent): Promise<void> => {
   try {
     // Type, keys and payload belong together, which the type of a union cannot tell one by one.
-    await publisher.publish(act.type, act.keys as never, act.payload as never);
+    await publisher.publish(act.type, act.keys, act.payload as never);
   } catch (error) {
     if (!(error instanceof ProducerError)) throw error;
     if (error.code === 'closed' && signal.aborted) return;

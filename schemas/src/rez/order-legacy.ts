@@ -47,7 +47,7 @@ export const statusesWithMetadata: Shapes = {
   fromOld: (data) => {
     if (!isRecord(data['metadata'])) return { ...data };
     const { metadata, ...rest } = data;
-    const { estimatedDelivery, deliveryPartner, ...others } = metadata as Readonly<Record<string, unknown>>;
+    const { estimatedDelivery, deliveryPartner, ...others } = metadata;
     return {
       ...rest,
       ...(estimatedDelivery !== undefined && { estimatedDelivery }),
