@@ -45,13 +45,8 @@ test('all services start, decide, react and give grants as the user `service`', 
       expect((await outcomeOf(admin, sent)).kind).toBe('applied');
     }
     await eventually(async () => {
-      const { messages } = (
-        await (
-          await admin.request('$JS.API.STREAM.INFO.KV_grants')
-        ).json<{
-          state: { messages: number };
-        }>()
-      ).state;
+      const reply = await admin.request('$JS.API.STREAM.INFO.KV_grants');
+      const { messages } = reply.json<{ state: { messages: number } }>().state;
       return messages === 1;
     });
     expect(services.log().filter((line) => line.includes('"kind":"fault"'))).toEqual([]);
