@@ -101,6 +101,18 @@ test('the city publishes orders', async () => {
   await eventually(async () => (await count()) > before + 20, { timeoutMs: 20_000 });
 });
 
+test('every tail that the screen names shows a living city, and nobody needs a token for it', async () => {
+  const named = [...start.output.matchAll(/npx sluice tail ([a-z]+:[\w-]+)$/gm)].map(([, channel]) => channel ?? '');
+  expect(named).toEqual(expect.arrayContaining(['admin:dashboard', 'user:u-1', 'merchant:m-1', 'leaderboard:daily']));
+  const isLive = async (channel: string): Promise<boolean> => {
+    const lines = (await sluice('tail', channel, '--first', 'none', '--count', '1', '--json')).trim().split('\n');
+    return lines.length > 0 && lines.every((line) => line.startsWith('{'));
+  };
+  for (const channel of named) {
+    await eventually(() => isLive(channel), { timeoutMs: 60_000, what: `news on ${channel}` });
+  }
+}, 120_000);
+
 test('a second start in the same place is refused, and harms nothing', async () => {
   const second = startStack();
 
