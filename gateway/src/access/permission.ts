@@ -72,7 +72,13 @@ export const resolveChannel = (
   if (!PREFIX.test(prefix) || !parameters.every((value) => parseSubjectToken(value).ok)) return fail('invalid_channel');
   const channel = catalogue.channels.get(prefix);
   if (!channel) return fail('unknown_channel');
-  if (parameters.length > 0) return resolveParameters(catalogue, principal, channel, parameters);
+  if (parameters.length > 0) {
+    // A claim may have colons of its own (`us-east-1:4f…`): the name of what its plain prefix stands for is that channel's.
+    const isOwn = (own: readonly string[]): boolean => own.join(':') === parameters.join(':');
+    const isAsNamed = parameters.length === channel.params.length;
+    const own = isAsNamed ? undefined : plainParameters(channel, principal)?.find(isOwn);
+    return resolveParameters(catalogue, principal, channel, own ?? parameters);
+  }
   const plain = plainParameters(channel, principal);
   if (plain === undefined) return fail(channel.definition.plain ? 'forbidden' : 'invalid_channel');
   // Of several values none is meant more than another.

@@ -36,6 +36,19 @@ const subjectsOf = (person: Person, name: string): readonly string[] => {
   return [...resolved.value.streams.flatMap(({ filters }) => filters), ...resolved.value.ephemeral];
 };
 
+test('a sub with colons has the channels that are its own, under their names too; nobody else has', () => {
+  const who: Principal = { subject: 'us-east-1:4f:1', role: 'customer', claims: {} };
+  for (const prefix of ['user', 'feed', 'cart']) {
+    const plain = resolveChannel(catalogue, who, prefix);
+    expect(plain.ok && resolveChannel(catalogue, who, plain.value.channel)).toEqual(plain);
+    expect(resolveChannel(catalogue, { ...who, subject: 'us-east-1:4f' }, plain.ok ? plain.value.channel : '').ok).toBe(
+      false,
+    );
+  }
+  expect(joinedChannels(catalogue, who)).toEqual(['user:us-east-1:4f:1', 'broadcast']);
+  expect(resolveChannel(catalogue, who, 'user:us-east-1:4f:2').ok).toBe(false);
+});
+
 const MERCHANTS = ['owner', 'staff'] as const;
 const ADMINS = ['operator', 'admin', 'root'] as const;
 
