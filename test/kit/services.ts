@@ -11,6 +11,7 @@ import {
   SERVICES,
   type ServiceFault,
   startService,
+  type StreamOptions,
 } from '@sluice/producers';
 import {
   type Actor,
@@ -34,9 +35,9 @@ export interface StoredEvent {
 }
 
 /** All streams of the catalogue, those of its commands and grants too. */
-export async function createServiceStreams(connection: NatsConnection): Promise<void> {
+export async function createServiceStreams(connection: NatsConnection, options: StreamOptions = {}): Promise<void> {
   const manager = await jetstreamManager(connection);
-  await applyStreams(manager, mustCompileCatalogue(rez));
+  await applyStreams(manager, mustCompileCatalogue(rez), options);
 }
 
 export interface SentCommand {
