@@ -20,6 +20,7 @@ const faultsOf = async (natsUrl: string): Promise<{ exitCode: number | null; fau
     SLUICE_PORT: '0',
     SLUICE_OPERATIONS_HOST: '127.0.0.1',
     SLUICE_OPERATIONS_PORT: '0',
+    SLUICE_CATALOGUE: 'orders',
     SLUICE_TOKEN_SECRET: TEST_SECRET,
   });
   const records = log.flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Record<string, unknown>] : []));
