@@ -48,18 +48,26 @@ export interface UserLimits {
   readonly subscribeBurst: number;
 }
 
+/**
+ * Bytes that a user may send: to read them takes the pod fifty milliseconds a megabyte. At once as many as the longest queue
+ * of an SDK holds (100 commands of 256 KiB).
+ */
+const RECEIVED = { perSecond: 4_000_000, burst: 32_000_000 };
+
 /** What one user takes over all of its connections to this pod. Sessions count here; the limits are beside it. */
 export class User {
   readonly subject: string;
   readonly subscribes: TokenBucket;
+  readonly receivedBytes: TokenBucket;
   connections = 0;
   subscriptions = 0;
   queuedBytes = 0;
   coldReads = 0;
 
-  constructor(subject: string, subscribes: TokenBucket) {
+  constructor(subject: string, subscribes: TokenBucket, nowMs: number) {
     this.subject = subject;
     this.subscribes = subscribes;
+    this.receivedBytes = new TokenBucket(RECEIVED, nowMs);
   }
 }
 
@@ -99,7 +107,7 @@ export class Users {
     if (!user) {
       this.#forget(nowMs);
       const rate = { perSecond: subscribesPerSecond, burst: subscribeBurst };
-      user = this.#remembered.get(subject)?.user ?? new User(subject, new TokenBucket(rate, nowMs));
+      user = this.#remembered.get(subject)?.user ?? new User(subject, new TokenBucket(rate, nowMs), nowMs);
       this.#remembered.delete(subject);
       this.#users.set(subject, user);
     }

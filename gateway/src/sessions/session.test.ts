@@ -244,6 +244,26 @@ describe('a flood of frames', () => {
     expect(closedAs(bench)).toBe('rate_limited');
   });
 
+  test('of bytes closes, over however many connections a user sends them; a steady flow does not', async () => {
+    const limits = { maxFrameBytes: 1_000_000 };
+    const bench = await openBench({ limits });
+    const large = encodeFrame({ kind: 'subscribe', id: 1, channel: 'x'.repeat(900_000) }, 'msgpack');
+    for (let second = 0; second < 60; second++) {
+      for (let i = 0; i < 4; i++) bench.connection.writeBytes(large);
+      await bench.say();
+      bench.pod.clock.advance(1_000);
+    }
+    expect(closedAs(bench)).toBeUndefined();
+
+    const other = bench.pod.connect();
+    other.write(hello());
+    await settle();
+    for (let i = 0; i < 40 && !other.closed; i++) other.writeBytes(large);
+    expect(other.closed?.reason).toBe('rate_limited');
+    bench.connection.writeBytes(large);
+    expect(closedAs(bench)).toBe('rate_limited');
+  });
+
   test('of tokens is refused beyond the rate of subscribes', async () => {
     const bench = await openBench({ limits: { subscribeBurst: 2, subscribesPerSecond: 10 } });
 

@@ -127,6 +127,9 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
       this.#unauthenticatedBytes += bytes.length;
       if (this.#unauthenticatedBytes > this.#pod.limits.maxUnauthenticatedBytes) return this.close('frame_too_large');
     }
+    // Before they are read, which is what costs.
+    if (this.#user?.receivedBytes.take(this.#pod.clock.now(), bytes.length) === false)
+      return this.close('rate_limited');
     const decoded = decodeWire(bytes, this.encoding, this.#framesAtOnce);
     if (!decoded.ok) return this.close('bad_frame');
     if (this.#frames?.take(this.#pod.clock.now(), decoded.value.length) === false) return this.close('rate_limited');
