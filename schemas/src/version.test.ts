@@ -13,7 +13,7 @@ import { MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, SUBPROTOCOLS } from './version.
  * the present version may be replaced, once docs/PROTOCOL.md says so.
  */
 const FINGERPRINTS: Readonly<Record<number, string>> = {
-  1: 'a165b834c6bd5aecb6ec7b7f',
+  1: 'a91bdee38b383bf4cb415d98',
 };
 
 const schemaOf = ({ kind, code, fields }: FrameDefinition): unknown => ({
