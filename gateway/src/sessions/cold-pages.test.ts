@@ -1,4 +1,5 @@
-// Pages from JetStream wait in memory until their socket takes them: how many of one connection may wait at once (I5).
+// Pages from JetStream wait in memory until their socket takes them: how many of one connection may wait at once (I5), and
+// that its channels get theirs in turn.
 import { encodePosition } from '@sluice/schemas';
 import { expect, test } from 'vitest';
 import { resolveChannel } from '../access/permission.ts';
@@ -7,8 +8,6 @@ import { ModelCold, ModelStream } from './log-model.fixture.ts';
 import { createTestPod, settle } from './pod.fixture.ts';
 import { CUSTOMER, hello, subscribe } from './session.fixture.ts';
 
-const CHANNELS = 12;
-const PER_CHANNEL = 6;
 const EVENT_BYTES = 20_000;
 const BUDGET_BYTES = 64 * 1024;
 
@@ -19,30 +18,41 @@ const positionOf = (channel: string): string => {
   return encodePosition({ key: resolved.value.key, entries });
 };
 
-test('a socket that does not read holds about its budget of pages, and gets all of them when it reads', async () => {
+/** A connection that asks for everything of `channels` channels, none of which the tail holds. */
+const openBacklog = ({ channels, perChannel }: { channels: number; perChannel: number }) => {
   const streams = new Map(['ORDER', 'PAYMENT'].map((name) => [name, new ModelStream(name)]));
   const cold = new ModelCold(streams);
   const pod = createTestPod({ cold, limits: { socketBudgetBytes: BUDGET_BYTES } });
   for (const [name, log] of streams) {
-    for (let i = 0; i < CHANNELS * PER_CHANNEL; i++) {
-      const subject = `${name.toLowerCase()}.m-1.u-1.o-${i % CHANNELS}.${name === 'ORDER' ? 'status_changed' : 'failed'}`;
+    for (let i = 0; i < channels * perChannel; i++) {
+      const subject = `${name.toLowerCase()}.m-1.u-1.o-${i % channels}.${name === 'ORDER' ? 'status_changed' : 'failed'}`;
       log.append(1_000 + i, subject, { filler: EVENT_BYTES });
     }
     pod.sinkOf(name).begin({ stream: name, epoch: log.epoch, created: '' }, log.last + 1, 'boot');
   }
-  const channels = Array.from({ length: CHANNELS }, (_, i) => `order:o-${i}`);
+  const names = Array.from({ length: channels }, (_, i) => `order:o-${i}`);
   const connection = pod.connect('msgpack', 2_000);
-  connection.write(hello(), ...channels.map((each, id) => subscribe(id, each, { position: positionOf(each) })));
-  const work = async (): Promise<number> => {
-    let pages = 0;
-    for (let i = 0; i < 40; i++) {
-      await settle();
-      pages += cold.asked.length;
-      for (const asked of cold.asked.splice(0)) asked.answer();
-      pod.turn();
-    }
-    return pages;
+  connection.write(hello(), ...names.map((each, id) => subscribe(id, each, { position: positionOf(each) })));
+  return {
+    /** What has come since the last call. */
+    read: () => connection.read(),
+    /** Answers what is asked until nothing moves any more; the number of pages that were read. */
+    work: async (): Promise<number> => {
+      let pages = 0;
+      for (let i = 0; i < 40; i++) {
+        await settle();
+        pages += cold.asked.length;
+        for (const asked of cold.asked.splice(0)) asked.answer();
+        pod.turn();
+      }
+      return pages;
+    },
   };
+};
+
+test('a socket that does not read holds about its budget of pages, and gets all of them when it reads', async () => {
+  const backlog = { channels: 12, perChannel: 6 };
+  const { read, work } = openBacklog(backlog);
 
   const pages = await work();
   // A page has three events; both streams of a channel must have theirs before it goes on.
@@ -52,8 +62,32 @@ test('a socket that does not read holds about its budget of pages, and gets all 
 
   let events = 0;
   for (let i = 0; i < 200; i++) {
-    events += connection.read().filter(({ kind }) => kind === 'event').length;
+    events += read().filter(({ kind }) => kind === 'event').length;
     await work();
   }
-  expect(events).toBe(2 * CHANNELS * PER_CHANNEL);
+  expect(events).toBe(2 * backlog.channels * backlog.perChannel);
+});
+
+test.for([2, 3, 5, 8])('%d channels of a slow socket get on together', async (channels) => {
+  const perChannel = 40;
+  const { read, work } = openBacklog({ channels, perChannel });
+  const counts = new Map<string, number>();
+  const refs = new Map<number, string>();
+  let widestGap = 0;
+  for (let i = 0; i < 400 && [...counts.values()].reduce((sum, n) => sum + n, 0) < 2 * channels * perChannel; i++) {
+    await work();
+    for (const frame of read()) {
+      if (frame.kind === 'subscribed') {
+        counts.set(frame.channel, 0);
+        for (const [ref] of frame.streams) refs.set(ref, frame.channel);
+      } else if (frame.kind === 'event') {
+        const channel = refs.get(frame.ref)!;
+        counts.set(channel, counts.get(channel)! + 1);
+      }
+    }
+    widestGap = Math.max(widestGap, Math.max(...counts.values()) - Math.min(...counts.values()));
+  }
+  expect([...counts.values()]).toEqual(Array.from({ length: channels }, () => 2 * perChannel));
+  // A page of either stream.
+  expect(widestGap).toBeLessThanOrEqual(16);
 });

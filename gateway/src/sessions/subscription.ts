@@ -349,12 +349,12 @@ export class Subscription implements LiveSubscriber, GrantHolder {
   }
 
   #readCold(stream: number, cursor: Cursor): void {
-    // One that holds a page of another stream of the channel cannot send it without this one.
-    const hasRoom = (): boolean => this.heldBytes > 0 || this.#siblings.hasRoomForPage();
-    if (!hasRoom()) return;
-    const { tail, filters } = this.channel.streams[stream]!;
     const run = this.#run;
     if (this.#readingRun === run) return;
+    // One that holds a page of another stream of the channel cannot send it without this one.
+    const hasRoom = (): boolean => this.heldBytes > 0 || this.#siblings.hasRoomForPage(this);
+    if (!hasRoom()) return;
+    const { tail, filters } = this.channel.streams[stream]!;
     this.#readingRun = run;
     // A read of an earlier run that ends late must not open the way for a second one of this run.
     const done = (): void => {

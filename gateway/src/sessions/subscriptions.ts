@@ -20,7 +20,8 @@ export class Subscriptions {
   /** Whose turn it is among those that are behind. */
   #nextTurn = 0;
   #coldReads: Promise<void> | undefined;
-  #isShortOfPageRoom = false;
+  /** Was the first to find no room for a page: who takes what others leave by chance may never find any. */
+  #firstForPage: Subscription | undefined;
 
   constructor(session: Session, pod: Pod) {
     this.#session = session;
@@ -113,33 +114,34 @@ export class Subscriptions {
 
   /** Each one that is behind gets one chunk, in turn. True if there is more to do. */
   turn(): boolean {
-    this.#isShortOfPageRoom = false;
-    let hasMore = false;
+    const first = this.#firstForPage;
+    this.#firstForPage = undefined;
+    let hasMore = first?.turn() ?? false;
     const { length } = this.#all;
     for (let i = 0; i < length; i++) {
+      const at = (this.#nextTurn + i) % length;
       if (this.#session.roomBytes <= 0) {
+        this.#nextTurn = at;
         // What fills the room now may leave at once: then nothing but this brings the others their turn.
-        hasMore = true;
-        break;
+        return true;
       }
       // Subscriptions may end during a turn: the list may have become shorter.
-      if (this.#all[(this.#nextTurn + i) % length]?.turn()) hasMore = true;
+      if (this.#all[at]?.turn()) hasMore = true;
     }
-    this.#nextTurn = length > 0 ? (this.#nextTurn + 1) % length : 0;
     return hasMore;
   }
 
   /** One found no room for a page, and there is some now. */
   get isWantingPage(): boolean {
-    return this.#isShortOfPageRoom && this.#pageRoomBytes > 0;
+    return this.#firstForPage !== undefined && this.#pageRoomBytes > 0;
   }
 
   // --- cold reads ----------------------------------------------------------------------------------------------
 
-  /** Whether another page from JetStream may be held now. Who finds no room gets a turn when there is some. */
-  hasRoomForPage(): boolean {
+  /** Whether another page from JetStream may be held now. Who finds no room is asked first when there is some. */
+  hasRoomForPage(asking: Subscription): boolean {
     const hasRoom = this.#pageRoomBytes > 0;
-    if (!hasRoom) this.#isShortOfPageRoom = true;
+    if (!hasRoom) this.#firstForPage ??= asking;
     return hasRoom;
   }
 
