@@ -229,6 +229,8 @@ async function launch(env: Record<string, string>): Promise<{ process: TestProce
     command: process.execPath,
     args: ['--enable-source-maps', mainFile()],
     env,
+    // Where a cluster elects its leaders meanwhile, a pod asks for its consumers more than once.
+    readyTimeoutMs: 60_000,
     isReady: (line) => (ports ??= portsOf(line)) !== undefined,
   });
   return { process: started, ports: ports! };
