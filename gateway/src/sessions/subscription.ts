@@ -10,20 +10,16 @@
 import type { Encoding, ErrorCode, FirstEvents, Position, PositionEntry, ResetReason } from '@sluice/schemas';
 import type { GrantDenial, GrantHold, GrantHolder } from '../access/grants.ts';
 import type { ResolvedChannel } from '../access/permission.ts';
-import { needsColdRead, type Cursor } from '../delivery/catch-up.ts';
+import type { Cursor } from '../delivery/catch-up.ts';
 import type { ChannelStream, LiveChannel, LiveSubscriber } from '../delivery/live-channel.ts';
-import type { Cold } from '../log/cold.ts';
 import { Ahead } from './ahead.ts';
-import { cursorsFrom, headPositionOf, heldBytesOf, liveCursors, positionOf, refsOf, takePage } from './cursors.ts';
+import { Behind, type Pursuer } from './behind.ts';
+import { cursorsFrom, headPositionOf, liveCursors, positionOf, refsOf } from './cursors.ts';
 import { matchEntries, openAtPosition, openWithFirst, type Opened, type StreamStart } from './opening.ts';
 import { count, type Pod } from './pod.ts';
 import type { Session } from './session.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
-/** About what one turn sends: large enough to share well, small enough to leave room in the smallest budget. */
-const CHUNK_BYTES = 32 * 1024;
-const COLD_PAGE_EVENTS = 256;
-const COLD_PAGE_BYTES = 512 * 1024;
 /** A client is better off asking again, perhaps another pod, than waiting longer than this without progress. */
 const PATIENCE_MS = 10_000;
 
@@ -35,7 +31,7 @@ export interface SubscribeRequest {
   readonly first: FirstEvents | undefined;
 }
 
-export class Subscription implements LiveSubscriber, GrantHolder {
+export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
   liveIndex = -1;
   phase: Phase = 'opening';
   channel: LiveChannel;
@@ -49,10 +45,8 @@ export class Subscription implements LiveSubscriber, GrantHolder {
   /** A reset that the client has yet to be told, together with where its first events start. */
   #untoldReset: { readonly reason: ResetReason; readonly from?: number } | undefined;
   #run = 0;
-  /** The run whose cold read is queued or under way: there is one at a time. */
-  #readingRun = -1;
-  /** Undefined while opening and while live. */
-  #cursors: Cursor[] | undefined;
+  /** While catching up. */
+  #behind: Behind | undefined;
   /** Since when nothing has moved; 0 while all is well. */
   #stuckSinceMs = 0;
   /** The membership that this rests on, where it takes one. */
@@ -160,8 +154,7 @@ export class Subscription implements LiveSubscriber, GrantHolder {
     if (this.phase === 'live') {
       const cursors = liveCursors(this.channel);
       this.#leaveLive();
-      this.phase = 'catching_up';
-      this.#cursors = cursors;
+      this.#catchUp(cursors);
     } else if (this.phase !== 'catching_up') this.#begin();
   }
 
@@ -177,7 +170,7 @@ export class Subscription implements LiveSubscriber, GrantHolder {
     this.phase = 'ended';
     this.#pod.waiting.delete(this);
     this.#run++;
-    this.#cursors = undefined;
+    this.#leaveBehind();
     this.#pod.channels.release(this.channel);
   }
 
@@ -194,38 +187,22 @@ export class Subscription implements LiveSubscriber, GrantHolder {
   /** The channel has taken this subscription off its live ones. */
   fallBehind(cursors: readonly number[]): void {
     this.#pod.counters.fellBehind++;
-    this.phase = 'catching_up';
-    this.#cursors = cursors.map((after) => ({ after }));
+    this.#catchUp(cursors.map((after) => ({ after })));
   }
 
   /** At or below this sequence of a stream of the channel nothing is owed; undefined while that is not known. */
   settled(stream: number): number | undefined {
-    return this.phase === 'live' ? this.channel.settled(stream) : this.#cursors?.[stream]?.after;
+    return this.phase === 'live' ? this.channel.settled(stream) : this.#behind?.settled(stream);
   }
 
   /** Bytes that were read from JetStream and have not been sent. */
   get heldBytes(): number {
-    return heldBytesOf(this.#cursors ?? []);
+    return this.#behind?.heldBytes ?? 0;
   }
 
   /** One chunk, if there is one and the socket has room. True if there is more to do right away. */
   turn(): boolean {
-    const cursors = this.#cursors;
-    if (this.phase !== 'catching_up' || this.#isSuspended || !cursors || this.#session.roomBytes <= 0) return false;
-    const coldStream = needsColdRead(this.channel, cursors);
-    if (coldStream !== undefined) {
-      this.#readCold(coldStream, cursors[coldStream]!);
-      return false;
-    }
-    const chunk = this.#pod.chunks.chunk(this.channel, cursors, this.encoding, CHUNK_BYTES, this.#pod.writer);
-    for (const [stream, after] of chunk.after.entries()) cursors[stream]!.after = after;
-    if (chunk.events > 0) this.#session.push(chunk.bytes, chunk.ends);
-    this.#pod.counters.delivered += chunk.events;
-    this.#pod.counters.fromCold += chunk.coldEvents;
-    this.#pod.counters.fromTail += chunk.events - chunk.coldEvents;
-    if (!chunk.isAtHead) return true;
-    this.#goLive();
-    return false;
+    return !this.#isSuspended && this.#session.roomBytes > 0 && this.#behind?.turn() === true;
   }
 
   /** Polled while waiting: has the pod got there, or does the stream really end before the position? */
@@ -239,6 +216,45 @@ export class Subscription implements LiveSubscriber, GrantHolder {
     }
     if (nowMs - this.#stuckSinceMs > PATIENCE_MS) this.giveUp('behind', 1_000);
   }
+
+  // --- what happens while it is behind --------------------------------------------------------------------------
+
+  moved(): void {
+    this.#stuckSinceMs = 0;
+  }
+
+  goLive(): void {
+    this.#leaveBehind();
+    this.phase = 'live';
+    this.#pod.channels.join(this.channel, this);
+    if (this.#isLiveTold) return;
+    this.#isLiveTold = true;
+    this.#session.pushFrame({ kind: 'live', channel: this.name, position: headPositionOf(this.channel) });
+  }
+
+  /** Tries again later, but not for ever: without progress the client is told to come back. */
+  later(code: ErrorCode, afterMs: number, again: () => void): void {
+    const nowMs = this.#pod.clock.now();
+    this.#stuckSinceMs ||= nowMs;
+    if (nowMs - this.#stuckSinceMs > PATIENCE_MS) return this.giveUp(code, 1_000);
+    const run = this.#run;
+    this.#pod.clock.setTimeout(() => {
+      if (run === this.#run && this.phase !== 'ended') again();
+    }, afterMs);
+  }
+
+  fail(error: unknown): void {
+    this.#pod.onFault(error, 'subscription');
+    this.giveUp('internal', 1_000);
+    this.#session.wake();
+  }
+
+  /** Ends with a code: as the answer to the request if that is still owed, else as the gateway's own doing. */
+  giveUp(code: ErrorCode, retryAfterMs?: number): void {
+    this.#siblings.refuse(this, code, this.#isAnswered ? undefined : this.#request.id, retryAfterMs);
+  }
+
+  // --- opening --------------------------------------------------------------------------------------------------
 
   #wait({ tail }: ChannelStream, sequence: number): void {
     this.phase = 'waiting';
@@ -282,7 +298,7 @@ export class Subscription implements LiveSubscriber, GrantHolder {
   #begin(): number {
     this.#pod.waiting.delete(this);
     this.phase = 'opening';
-    this.#cursors = undefined;
+    this.#leaveBehind();
     return ++this.#run;
   }
 
@@ -306,7 +322,10 @@ export class Subscription implements LiveSubscriber, GrantHolder {
           this.#conclude(all, announce);
           this.#session.wake();
         },
-        (error: unknown) => this.#fail(error, run),
+        (error: unknown) => {
+          if (run === this.#run) this.fail(error);
+          else this.#pod.onFault(error, 'subscription');
+        },
       );
     }
   }
@@ -330,14 +349,13 @@ export class Subscription implements LiveSubscriber, GrantHolder {
     announce(starts);
     this.#stuckSinceMs = 0;
     this.#ahead = undefined;
-    this.phase = 'catching_up';
-    this.#cursors = cursorsFrom(starts);
+    this.#catchUp(cursorsFrom(starts));
     this.#session.requestTurn();
   }
 
   #retryOpening(code: ErrorCode, afterMs: number): void {
     const run = this.#run;
-    this.#later(code, afterMs, () => {
+    this.later(code, afterMs, () => {
       if (run === this.#run) this.#reopen();
     });
   }
@@ -348,83 +366,14 @@ export class Subscription implements LiveSubscriber, GrantHolder {
     else this.open();
   }
 
-  #readCold(stream: number, cursor: Cursor): void {
-    const run = this.#run;
-    if (this.#readingRun === run) return;
-    // One that holds a page of another stream of the channel cannot send it without this one.
-    const hasRoom = (): boolean => this.heldBytes > 0 || this.#siblings.hasRoomForPage(this);
-    if (!hasRoom()) return;
-    const { tail, filters } = this.channel.streams[stream]!;
-    this.#readingRun = run;
-    // A read of an earlier run that ends late must not open the way for a second one of this run.
-    const done = (): void => {
-      if (this.#readingRun === run) this.#readingRun = -1;
-    };
-    this.#siblings.coldRead(async () => {
-      if (run !== this.#run || this.phase !== 'catching_up') return done();
-      // Its turn may come when the reads before it have filled the room.
-      if (!hasRoom()) return done();
-      this.#pod.counters.coldReads++;
-      let result: Awaited<ReturnType<Cold['read']>>;
-      try {
-        result = await this.#pod.cold.read({
-          stream: tail.stream,
-          filters,
-          after: cursor.after,
-          tail,
-          maxEvents: COLD_PAGE_EVENTS,
-          maxBytes: Math.min(COLD_PAGE_BYTES, Math.max(CHUNK_BYTES, this.#session.roomBytes)),
-        });
-      } catch (error) {
-        return this.#fail(error, run);
-      }
-      // The subscription may have ended, been reset or been rebound to other filters while the answer was under way.
-      if (run !== this.#run || this.#cursors === undefined) return done();
-      if (result.kind === 'truncated') return this.reset('truncated', result.firstSequence);
-      if (result.kind === 'retry') {
-        const code = result.code === 'overloaded' ? 'overloaded' : 'unavailable';
-        // Not done before then: whatever wakes the session meanwhile must not ask again.
-        return this.#later(code, result.afterMs, () => {
-          done();
-          this.#session.requestTurn();
-        });
-      }
-      done();
-      this.#stuckSinceMs = 0;
-      takePage(cursor, result.events, result.through);
-      this.#session.requestTurn();
-    });
+  #catchUp(cursors: Cursor[]): void {
+    this.phase = 'catching_up';
+    this.#behind = new Behind(this, this.#session, this.#siblings, this.#pod, cursors);
   }
 
-  /** Tries again later, but not for ever: without progress the client is told to come back. */
-  #later(code: ErrorCode, afterMs: number, again: () => void): void {
-    const nowMs = this.#pod.clock.now();
-    this.#stuckSinceMs ||= nowMs;
-    if (nowMs - this.#stuckSinceMs > PATIENCE_MS) return this.giveUp(code, 1_000);
-    const run = this.#run;
-    this.#pod.clock.setTimeout(() => {
-      if (run === this.#run && this.phase !== 'ended') again();
-    }, afterMs);
-  }
-
-  /** Ends with a code: as the answer to the request if that is still owed, else as the gateway's own doing. */
-  giveUp(code: ErrorCode, retryAfterMs?: number): void {
-    this.#siblings.refuse(this, code, this.#isAnswered ? undefined : this.#request.id, retryAfterMs);
-  }
-
-  #fail(error: unknown, run: number): void {
-    this.#pod.onFault(error, 'subscription');
-    if (run === this.#run) this.giveUp('internal', 1_000);
-    this.#session.wake();
-  }
-
-  #goLive(): void {
-    this.#cursors = undefined;
-    this.phase = 'live';
-    this.#pod.channels.join(this.channel, this);
-    if (this.#isLiveTold) return;
-    this.#isLiveTold = true;
-    this.#session.pushFrame({ kind: 'live', channel: this.name, position: headPositionOf(this.channel) });
+  #leaveBehind(): void {
+    this.#behind?.end();
+    this.#behind = undefined;
   }
 
   #leaveLive(): void {

@@ -1,6 +1,7 @@
 // The subscriptions of one connection: which there are, whose turn it is, and what they may read from JetStream at once.
 import { parsePosition, type ErrorCode, type Subscribe, type Unsubscribe } from '@sluice/schemas';
 import { joinedChannels, resolveChannel } from '../access/permission.ts';
+import type { Pumped } from '../delivery/pump.ts';
 import { delay } from '../operations/clock.ts';
 import { count, type Pod } from './pod.ts';
 import type { Session } from './session.ts';
@@ -21,7 +22,7 @@ export class Subscriptions {
   #nextTurn = 0;
   #coldReads: Promise<void> | undefined;
   /** Was the first to find no room for a page: who takes what others leave by chance may never find any. */
-  #firstForPage: Subscription | undefined;
+  #firstForPage: Pumped | undefined;
 
   constructor(session: Session, pod: Pod) {
     this.#session = session;
@@ -139,7 +140,7 @@ export class Subscriptions {
   // --- cold reads ----------------------------------------------------------------------------------------------
 
   /** Whether another page from JetStream may be held now. Who finds no room is asked first when there is some. */
-  hasRoomForPage(asking: Subscription): boolean {
+  hasRoomForPage(asking: Pumped): boolean {
     const hasRoom = this.#pageRoomBytes > 0;
     if (!hasRoom) this.#firstForPage ??= asking;
     return hasRoom;
