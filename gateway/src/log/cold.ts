@@ -31,23 +31,7 @@ import type { FiltersOf } from './segment.ts';
 import { Snapshots } from './snapshot.ts';
 import { SpanReader } from './spans.ts';
 
-export type {
-  Cold,
-  ColdPage,
-  ColdReadRequest,
-  ColdRetry,
-  ColdRetryCode,
-  ColdTruncated,
-  CursorResult,
-  EventResult,
-  LeaderResult,
-  NeighboursResult,
-  StatesRequest,
-  StatesResult,
-  StoredAt,
-  StoredEvent,
-  TailView,
-} from './cold-contract.ts';
+export type * from './cold-contract.ts';
 
 export interface ColdOptions {
   readonly nats: Nats;
