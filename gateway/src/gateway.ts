@@ -12,6 +12,7 @@ import { Channels } from './delivery/channels.ts';
 import { Conflation } from './delivery/conflation.ts';
 import { Effects } from './delivery/effects.ts';
 import { Ephemeral } from './delivery/ephemeral.ts';
+import { Endings } from './delivery/endings.ts';
 import { EventWriter } from './delivery/event-writer.ts';
 import { PayloadGate, type Refusal } from './delivery/payload-gate.ts';
 import { Pump } from './delivery/pump.ts';
@@ -148,6 +149,7 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
       chunks: new ChunkCache({ maxBytes: CHUNK_CACHE_BYTES, conflation, nowMs: () => clock.now() }),
       writer,
       pump,
+      endings: new Endings(catalogue, (subject, payload) => gate.peek(subject, payload)),
       cold,
       authenticator,
       ...(grantLog && { grants: grantLog.grants }),

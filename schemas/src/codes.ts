@@ -27,7 +27,6 @@ export const ERRORS = {
   too_many_subscriptions: { retryable: false, help: 'The limit of subscriptions is reached.' },
   too_many_connections: { retryable: true, help: 'The limit of connections of this user is reached.' },
   rate_limited: { retryable: true, help: 'Too many requests: slow down.' },
-  snapshot_too_large: { retryable: false, help: 'The channel has more states than one snapshot may carry.' },
   grants_unavailable: { retryable: true, help: 'Memberships cannot be read at the moment.' },
   revoked: { retryable: false, help: 'The membership that granted this channel has ended.' },
   invalid_command: { retryable: false, help: 'The command does not fit its schema, or its id is no safe token.' },

@@ -28,6 +28,6 @@ export * from './catalogue/subject-encoding.ts';
 export * from './catalogue/legacy.ts';
 export * from './rez/catalogue.ts';
 export { orders } from './rez/orders.ts';
-export { ORDER_STATUSES } from './rez/order-statuses.ts';
+export { FINAL_STATUSES, ORDER_STATUSES } from './rez/order-statuses.ts';
 export { LEADERBOARD_PERIODS } from './rez/leaderboard.ts';
 export * from './rez/roles.ts';

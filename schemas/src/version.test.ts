@@ -13,7 +13,7 @@ import { MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, SUBPROTOCOLS } from './version.
  * the present version may be replaced, once docs/PROTOCOL.md says so.
  */
 const FINGERPRINTS: Readonly<Record<number, string>> = {
-  1: 'a91bdee38b383bf4cb415d98',
+  1: '97e45a948c5618a46002dd7b',
 };
 
 const schemaOf = ({ kind, code, fields }: FrameDefinition): unknown => ({

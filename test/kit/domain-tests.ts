@@ -19,6 +19,11 @@ export const FURTHER_TESTS: readonly FurtherTest[] = [
     'command',
   ),
   entry(
+    e2e('first-states'),
+    'a shop begins with all that is open and nothing that has ended, from the tail or from JetStream',
+    'order',
+  ),
+  entry(
     e2e('families/stories'),
     'a chat on two devices of one customer and on the screen of an agent is one and the same',
     'chat',

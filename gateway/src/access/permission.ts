@@ -46,6 +46,8 @@ export interface ResolvedChannel {
   /** The grant that it takes, as tokens of a subject: `chat.c-1.u-1`. */
   readonly grant?: string;
   readonly first: FirstEvents;
+  /** First states leave out what has ended. */
+  readonly omitsEnded: boolean;
 }
 
 /** The wire's limit on channel names; longer ones never reach a catalogue. */
@@ -150,6 +152,7 @@ const resolveParameters = (
     ephemeral,
     ...(access.isGranted && { grant: [prefix, ...parameters, principal.subject].join('.') }),
     first: definition.first,
+    omitsEnded: definition.omitsEnded === true,
   });
 };
 

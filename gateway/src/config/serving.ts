@@ -164,7 +164,7 @@ export const SERVING: { readonly [K in keyof ServingOptions]: Option<ServingOpti
     default: 200,
     min: 1,
     max: 1_024,
-    help: 'How many states a subscription begins with at most; the newest ones.',
+    help: 'How many states a subscription begins with at most, per stream, within 4 MiB; the newest ones.',
   }),
   maxConnections: integer({
     section: LIMITS,

@@ -36,7 +36,7 @@ const NO_FILTERS: readonly string[] = [];
 
 export class LiveChannel {
   /** Without its streams: theirs are below, and a pod keeps very many of these. */
-  readonly resolved: Pick<ResolvedChannel, 'channel' | 'id' | 'key' | 'first'>;
+  readonly resolved: Pick<ResolvedChannel, 'channel' | 'id' | 'key' | 'first' | 'omitsEnded'>;
   readonly streams: readonly ChannelStream[];
   /** Filters of what passes by; one list for all channels that have none. */
   readonly ephemeral: readonly string[];
@@ -57,9 +57,9 @@ export class LiveChannel {
   #jsonCount = 0;
 
   constructor(resolved: ResolvedChannel, streams: readonly ChannelStream[]) {
-    const { channel, id, key, first, ephemeral } = resolved;
+    const { channel, id, key, first, omitsEnded, ephemeral } = resolved;
     this.ephemeral = ephemeral.length > 0 ? ephemeral : NO_FILTERS;
-    this.resolved = { channel, id, key, first };
+    this.resolved = { channel, id, key, first, omitsEnded };
     this.streams = streams;
   }
 

@@ -113,6 +113,12 @@ export class PayloadGate {
     return unpackValue(inspected.packed ?? payload);
   }
 
+  /** The value of a stored event, if it can be read. What is refused is told when the event is delivered, not here. */
+  peek(subject: string, payload: Uint8Array): unknown {
+    const { packed, isMalformed } = this.#inspect(subject, payload, 0, payload.length);
+    return isMalformed ? undefined : unpackValue(packed ?? payload);
+  }
+
   #isExpired(segment: Segment, number: number): boolean {
     if (segment.expiresAtMs(number) > this.#options.nowMs()) return false;
     // For good: a clock that is set back brings nothing back.

@@ -5,6 +5,7 @@ import type { DirectGet } from './direct-get.ts';
 import { askApi, asObject, readFromLeader } from './jetstream-api.ts';
 import { expiresHeader, isDeleteMarker } from './message-bytes.ts';
 import type { NatsLink } from './nats.ts';
+import { Newest } from './newest.ts';
 import type { Retention } from './retention.ts';
 
 /** What the server allows multi_last to match, counted before any lower bound: above it answers 413. */
@@ -33,7 +34,7 @@ export class Snapshots {
     const { stream, filters, tail, maxStates } = request;
     // Noted before anything is asked: if the leader then has nothing, there is nothing at or below it.
     const head = tail.head;
-    const kept: StoredEvent[] = [];
+    const newest = new Newest(maxStates);
     let upTo = 0;
     for (let from = 1; ;) {
       // oxlint-disable-next-line no-await-in-loop -- pages follow each other
@@ -47,11 +48,10 @@ export class Snapshots {
       if (answer.kind === 'single') return this.#readBySubject(request);
       if (answer.kind === 'none') return from > 1 ? 'stale' : this.#confirmEmpty(stream, filters, head);
       upTo = from > 1 ? upTo : answer.upTo;
-      kept.push(...answer.events.filter((event) => !event.isMarker));
       // Oldest first: only the newest are wanted, and only they are held.
-      if (kept.length > maxStates) kept.splice(0, kept.length - maxStates);
+      for (const event of answer.events) if (!event.isMarker) newest.add(event);
       const last = answer.events.at(-1);
-      if (answer.pending === 0) return { kind: 'states', events: kept, through: upTo };
+      if (answer.pending === 0) return { kind: 'states', events: newest.events, through: upTo };
       if (last === undefined) return 'stale';
       from = last.sequence + 1;
     }
@@ -93,6 +93,8 @@ export class Snapshots {
     };
     await Promise.all(Array.from({ length: LEADER_READS }, readNext));
     events.sort((a, b) => a.sequence - b.sequence);
-    return { kind: 'states', events: events.slice(-maxStates), through: lastSequence };
+    const newest = new Newest(maxStates);
+    for (const event of events) newest.add(event);
+    return { kind: 'states', events: newest.events, through: lastSequence };
   }
 }

@@ -26,11 +26,16 @@ export class ModelStream {
   append(
     timeMs: number,
     subject: string,
-    { filler = 0, isMarker = false }: { filler?: number; isMarker?: boolean } = {},
+    { filler = 0, isMarker = false, data = {} }: { filler?: number; isMarker?: boolean; data?: object } = {},
   ): void {
     const sequence = ++this.last;
     // The payload says which event it is, so that a client cannot mistake one for another.
-    const payload = packValue({ at: `${this.epoch}/${sequence}/${timeMs}`, subject, filler: 'x'.repeat(filler) });
+    const payload = packValue({
+      at: `${this.epoch}/${sequence}/${timeMs}`,
+      subject,
+      filler: 'x'.repeat(filler),
+      ...data,
+    });
     const event = { sequence, timeMs, subject, payload, isMarker };
     this.events.push(event);
     this.history.push(event);
@@ -80,6 +85,8 @@ export class ModelCold implements Cold {
   pageEvents = 3;
   /** A replica knows what the pod's reader has not got to yet. */
   mayPassHead = false;
+  /** More subjects than this are more than the server takes a snapshot of. */
+  maxSubjects: number = Number.POSITIVE_INFINITY;
   readonly #streams: ReadonlyMap<string, ModelStream>;
 
   constructor(streams: ReadonlyMap<string, ModelStream>) {
@@ -123,6 +130,7 @@ export class ModelCold implements Cold {
         newest.delete(event.subject);
         newest.set(event.subject, event);
       }
+      if (newest.size > this.maxSubjects) return { kind: 'too_large' } as const;
       const events = [...newest.values()].sort((a, b) => a.sequence - b.sequence).slice(-maxStates);
       return { kind: 'states', events, through } as const;
     });

@@ -1,16 +1,9 @@
 // Where a subscription starts in each stream: at its own position, if the log still agrees with it, else with first
 // events. Knows the tail and cold reads; sends nothing. All checks of DESIGN "Positions, epochs, resets" are here.
-import {
-  stateFiltersOf,
-  type Catalogue,
-  type ErrorCode,
-  type FirstEvents,
-  type Position,
-  type PositionEntry,
-  type ResetReason,
-} from '@sluice/schemas';
+import { type ErrorCode, type FirstEvents, type Position, type PositionEntry, type ResetReason } from '@sluice/schemas';
 import type { ChannelStream } from '../delivery/live-channel.ts';
 import type { Cold, ColdRetry, StoredEvent } from '../log/cold.ts';
+import { readStates, type States, type StateSources } from './first-states.ts';
 
 /** How one stream of a subscription begins. */
 export interface StreamStart {
@@ -29,8 +22,7 @@ export type Opened =
   | { readonly kind: 'reset'; readonly reason: ResetReason }
   /** Past this pod's head, which is not past the end: ask again when the head has moved. */
   | { readonly kind: 'ahead'; readonly sequence: number }
-  | { readonly kind: 'retry'; readonly code: ErrorCode; readonly afterMs: number }
-  | { readonly kind: 'refused'; readonly code: ErrorCode };
+  | { readonly kind: 'retry'; readonly code: ErrorCode; readonly afterMs: number };
 
 /** A replay of the last N is collected before it is sent: what is held of it is bounded like a cold page. */
 const LAST_PAGE_EVENTS = 1_024;
@@ -91,41 +83,25 @@ const openBeforeTail = async (stream: string, { sequence, timeMs }: PositionEntr
   return isContradicted ? { kind: 'reset', reason: 'rolled_back' } : start(sequence, timeMs);
 };
 
-/** Where first events come from. */
-export interface FirstSources {
-  readonly cold: Cold;
-  readonly families: Catalogue['families'];
-  /** States that a subscription begins with at most, per stream. */
-  readonly maxStates: number;
-}
-
 /** First events of one stream for a subscription without a usable position. */
 export const openWithFirst = (
   stream: ChannelStream,
   first: FirstEvents,
-  { cold, families, maxStates }: FirstSources,
+  sources: StateSources,
 ): Opened | Promise<Opened> => {
+  const { cold } = sources;
   const { tail, filters } = stream;
-  const stateFilters = first === 'states' ? stateFiltersOf(families, filters) : [];
-  if (first === 'none' || (first === 'states' && stateFilters.length === 0)) return start(tail.head, tail.headTimeMs);
-  if (first === 'states') return openWithStates(tail, stateFilters, maxStates, cold);
+  const states = first === 'states' ? readStates(stream, sources) : undefined;
+  if (states) return states.then(openWithStates);
+  if (first === 'none' || first === 'states') return start(tail.head, tail.headTimeMs);
   if (first === 'all') return openWithAll(stream, cold);
   return 'last' in first
     ? openWithLast(tail.stream, filters, first.last, stream, cold)
     : openSince(tail.stream, first.sinceMs, cold);
 };
 
-const openWithStates = async (
-  tail: ChannelStream['tail'],
-  stateFilters: readonly string[],
-  maxStates: number,
-  cold: Cold,
-): Promise<Opened> => {
-  const result = await cold.states({ stream: tail.stream, filters: stateFilters, tail, maxStates });
-  if (result.kind === 'retry') return retry(result);
-  if (result.kind === 'too_large') return { kind: 'refused', code: 'snapshot_too_large' };
-  return start(result.through, 0, result.events, false);
-};
+const openWithStates = (states: States | ColdRetry): Opened =>
+  states.kind === 'retry' ? retry(states) : start(states.through, 0, states.events, false);
 
 const openWithAll = async ({ tail }: ChannelStream, cold: Cold): Promise<Opened> => {
   if (tail.firstSequence <= 1) return start(0, 0);

@@ -6,6 +6,7 @@ import { Users, type UserLimits } from '../access/limits.ts';
 import type { Principal } from '../access/permission.ts';
 import { createTestCommands, type TestCommands, type TestCommandsOptions } from '../commands/commands.fixture.ts';
 import { createDelivery, ORDERS, type Delivery, type DeliveryOptions } from '../delivery/delivery.fixture.ts';
+import { Endings } from '../delivery/endings.ts';
 import { Pump } from '../delivery/pump.ts';
 import type { Cold } from '../log/cold.ts';
 import { createStreamLog } from '../log/stream-log.ts';
@@ -65,7 +66,7 @@ export interface TestPodOptions extends DeliveryOptions {
 
 export const createTestPod = (options: TestPodOptions): TestPod => {
   const delivery = createDelivery(options);
-  const { clock, tails, channels, chunks, writer } = delivery;
+  const { clock, tails, channels, chunks, writer, gate } = delivery;
   const limits = { ...LIMITS, ...options.limits };
   const faults: unknown[] = [];
   const verifying: (() => void)[] = [];
@@ -100,6 +101,7 @@ export const createTestPod = (options: TestPodOptions): TestPod => {
     writer,
     // Every look at the clock takes a moment: a session that never has enough of turns cannot hold up the test.
     pump: new Pump({ monotonicMs: () => stepsMs++, defer: (callback) => deferred.push(callback), sliceMs: 20 }),
+    endings: new Endings(options.catalogue ?? ORDERS, (subject, payload) => gate.peek(subject, payload)),
     cold: options.cold,
     authenticator,
     ...(options.grants && { grants: options.grants }),

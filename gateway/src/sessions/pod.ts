@@ -7,6 +7,7 @@ import type { Commands, RequestCounters } from '../commands/commands.ts';
 import type { Channels } from '../delivery/channels.ts';
 import type { ChunkCache } from '../delivery/catch-up.ts';
 import type { Effects } from '../delivery/effects.ts';
+import type { Endings } from '../delivery/endings.ts';
 import type { EventWriter } from '../delivery/event-writer.ts';
 import type { Pump } from '../delivery/pump.ts';
 import type { Cold } from '../log/cold.ts';
@@ -73,6 +74,7 @@ export interface Pod {
   readonly chunks: ChunkCache;
   readonly writer: EventWriter;
   readonly pump: Pump;
+  readonly endings: Endings;
   readonly cold: Cold;
   /** Absent where no command of the catalogue becomes an ephemeral event. */
   readonly effects?: Effects | undefined;

@@ -112,11 +112,13 @@ class World {
     firsts: readonly ('states' | 'all' | 'none')[],
     encoding: 'msgpack' | 'json',
     mayPassHead: boolean,
+    maxSubjects: number,
     catalogue: Catalogue,
   ) {
     this.encoding = encoding;
     this.catalogue = catalogue;
     this.cold.mayPassHead = mayPassHead;
+    this.cold.maxSubjects = maxSubjects;
     this.client = new ModelClient(
       WHO[0]!,
       ['order:o-1', 'user:u-1', 'merchant:m-1'].map((name, i) => new ClientChannel(name, firsts[i]!)),
@@ -307,10 +309,11 @@ test('whatever happens, a client folds each granted event once and in order, or 
       fc.tuple(first, first, first),
       fc.constantFrom('msgpack' as const, 'json' as const),
       fc.boolean(),
+      fc.constantFrom(1, Number.POSITIVE_INFINITY),
       fc.constantFrom('orders' as const, 'conflating' as const),
       fc.array(step, { minLength: 10, maxLength: 70, size: 'max' }),
-      async (firsts, encoding, mayPassHead, which, steps) => {
-        const world = new World(firsts, encoding, mayPassHead, which === 'orders' ? ORDERS : CONFLATING);
+      async (firsts, encoding, mayPassHead, maxSubjects, which, steps) => {
+        const world = new World(firsts, encoding, mayPassHead, maxSubjects, which === 'orders' ? ORDERS : CONFLATING);
         for (const one of steps) await world.run(one);
         await world.quiesce();
 

@@ -304,8 +304,13 @@ export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
 
   #first(stream: ChannelStream): Opened | Promise<Opened> {
     const { first = this.channel.resolved.first } = this.#request;
-    const { cold, catalogue, limits } = this.#pod;
-    return openWithFirst(stream, first, { cold, families: catalogue.families, maxStates: limits.maxStates });
+    const { cold, catalogue, limits, endings } = this.#pod;
+    return openWithFirst(stream, first, {
+      cold,
+      families: catalogue.families,
+      maxStates: limits.maxStates,
+      endings: this.channel.resolved.omitsEnded ? endings : undefined,
+    });
   }
 
   /** Starts at once if every stream knows its start, so that a storm of resumes costs no promises. */
@@ -336,8 +341,6 @@ export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
       switch (each.kind) {
         case 'reset':
           return this.reset(each.reason);
-        case 'refused':
-          return this.giveUp(each.code);
         case 'ahead':
           return this.#wait(this.channel.streams[stream]!, each.sequence);
         case 'retry':

@@ -112,6 +112,11 @@ describe('filters', () => {
       /begins with states, but carries none/,
     ],
     [
+      'no ended ones where nothing says that it has ended',
+      withChannel({ omitsEnded: true }),
+      /leaves out what has ended, which no type that it carries says/,
+    ],
+    [
       'states first where the filters leave them out',
       withChannel({ first: 'states', access: [{ roles: 'any', filters: [filter(a, { x: param('x') }, ['seen'])] }] }),
       /begins with states, but carries none/,

@@ -38,7 +38,7 @@ export const compileChannels = (
 
 const checkChannel = (context: Context, definition: ChannelDefinition): void => {
   const { name, faults } = context;
-  const { access, owner = {}, first } = definition;
+  const { access, owner = {}, first, omitsEnded } = definition;
   checkParameters(context, 'owner', owner);
   checkPlain(context, definition);
   if (access.length === 0) faults.push(`channel ${name}: nobody may subscribe`);
@@ -49,12 +49,13 @@ const checkChannel = (context: Context, definition: ChannelDefinition): void => 
       faults.push(`channel ${name}: entry ${at + 1} is never reached, an earlier one fits whoever it is for`);
     checkFilters(context, owner, entry);
   }
-  const kinds = access.flatMap(({ filters }) =>
-    filters.flatMap((one) => typesOf(context, one).map(({ kind }) => kind)),
-  );
+  const types = access.flatMap(({ filters }) => filters.flatMap((one) => typesOf(context, one)));
+  const kinds = types.map(({ kind }) => kind);
   // Without any types there are other faults, which say more.
   if (first === 'states' && kinds.some((kind) => kind !== 'ephemeral') && !kinds.includes('state'))
     faults.push(`channel ${name}: begins with states, but carries none`);
+  if (omitsEnded && types.length > 0 && !types.some(({ ends }) => ends))
+    faults.push(`channel ${name}: leaves out what has ended, which no type that it carries says`);
 };
 
 /** Does whoever `entry` is for get `earlier` already? */

@@ -55,6 +55,28 @@ test.each<[string, CatalogueDefinition, RegExp]>([
     /type b\.x: conflate\.everyMs is more than 60000/,
   ],
   [
+    'an end by a field that is not there',
+    withFamily({ types: { x: state(Any, { ends: { field: 'status', values: ['over'] } }) } }),
+    /type b\.x: ends by "status", which is not in its schema/,
+  ],
+  [
+    'an end by a number',
+    withFamily({ types: { x: state(Type.Object({ at: Type.Number() }), { ends: { field: 'at', values: ['1'] } }) } }),
+    /type b\.x: ends by "at", which is no text/,
+  ],
+  [
+    'an end by no value',
+    withFamily({ types: { x: state(Type.Object({ at: Type.String() }), { ends: { field: 'at', values: [] } }) } }),
+    /type b\.x: ends by no value of "at"/,
+  ],
+  [
+    'an end that a moment says',
+    withFamily({
+      types: { x: moment(Type.Object({ at: Type.String() }), { ends: { field: 'at', values: ['over'] } }) },
+    }),
+    /type b\.x: only a state says that something has ended/,
+  ],
+  [
     'an ephemeral type that expires',
     withFamily({ types: { x: ephemeral(Type.Object({ at: Type.String() }), { expires: { field: 'at' } }) } }),
     /type b\.x: ephemeral events do not expire/,

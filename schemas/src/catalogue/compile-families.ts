@@ -56,7 +56,11 @@ const checkGuard = (name: string, guard: Guard, placeholders: readonly string[],
 
 const MAX_CONFLATION_MS = 60_000;
 
-const checkType = (name: string, { kind, schema, conflate, expires }: EventTypeDefinition, faults: string[]): void => {
+const checkType = (
+  name: string,
+  { kind, schema, conflate, expires, ends }: EventTypeDefinition,
+  faults: string[],
+): void => {
   if (kind === 'ephemeral' && conflate) faults.push(`type ${name}: ephemeral events are not conflated`);
   if (kind === 'ephemeral' && expires) faults.push(`type ${name}: ephemeral events do not expire, nobody keeps them`);
   if (kind === 'moment' && conflate) faults.push(`type ${name}: conflation would swallow moments`);
@@ -65,11 +69,18 @@ const checkType = (name: string, { kind, schema, conflate, expires }: EventTypeD
   // What is held keeps the part of the log that it lies in from being given up.
   if (conflate && conflate.everyMs > MAX_CONFLATION_MS)
     faults.push(`type ${name}: conflate.everyMs is more than ${MAX_CONFLATION_MS}`);
-  if (!expires) return;
-  const field = propertiesOf(schema)[expires.field];
-  if (field === undefined) faults.push(`type ${name}: expires by "${expires.field}", which is not in its schema`);
+  if (expires) checkText(expires.field, schema, `type ${name}: expires by`, 'is no time in ISO 8601', faults);
+  if (!ends) return;
+  checkText(ends.field, schema, `type ${name}: ends by`, 'is no text', faults);
+  if (kind !== 'state') faults.push(`type ${name}: only a state says that something has ended`);
+  if (ends.values.length === 0) faults.push(`type ${name}: ends by no value of "${ends.field}"`);
+};
+
+const checkText = (name: string, schema: TSchema, what: string, otherwise: string, faults: string[]): void => {
+  const field = propertiesOf(schema)[name];
+  if (field === undefined) faults.push(`${what} "${name}", which is not in its schema`);
   else if (typeof field === 'object' && field !== null && 'type' in field && field.type !== 'string')
-    faults.push(`type ${name}: expires by "${expires.field}", which is no time in ISO 8601`);
+    faults.push(`${what} "${name}", which ${otherwise}`);
 };
 
 /** Schemas of an object's own fields; of other schemas, none. */

@@ -7,6 +7,7 @@ import type {
   ChannelDefinition,
   CommandDefinition,
   Conflation,
+  Ending,
   EventKind,
   Expiry,
   StreamDefinition,
@@ -21,6 +22,7 @@ export interface EventType {
   readonly aliases: readonly Alias[];
   readonly conflate?: Conflation;
   readonly expires?: Expiry;
+  readonly ends?: Ending;
 }
 
 export interface Family {

@@ -38,18 +38,26 @@ export interface Expiry {
   readonly field: string;
 }
 
+/** With one of these values in the field, what the subject's keys name (an order, say) has ended. */
+export interface Ending {
+  readonly field: string;
+  readonly values: readonly string[];
+}
+
 export interface EventTypeDefinition<S extends TSchema = TSchema> {
   readonly kind: EventKind;
   readonly schema: S;
   readonly aliases: readonly Alias[];
   readonly conflate?: Conflation;
   readonly expires?: Expiry;
+  readonly ends?: Ending;
 }
 
 interface EventTypeOptions {
   readonly aliases?: readonly (string | Alias)[];
   readonly conflate?: Conflation;
   readonly expires?: Expiry;
+  readonly ends?: Ending;
 }
 
 const toAlias = (alias: string | Alias): Alias => (typeof alias === 'string' ? { name: alias } : alias);
@@ -147,6 +155,8 @@ export interface ChannelDefinition {
   /** The first entry that fits the caller wins: its roles name the caller's, and its `where` holds. */
   readonly access: readonly ChannelAccess[];
   readonly first: FirstEvents;
+  /** First states leave out those of what has ended (`ends` of a type): a shop begins with its open orders. */
+  readonly omitsEnded?: true;
   /** What the plain prefix stands for: `feed` is `feed:{sub}` by `{userId: claim('sub')}`. */
   readonly plain?: Readonly<Record<string, Binding>>;
   /** Joined by itself on connect, under its plain name (one channel per value of a list claim), by these roles. */

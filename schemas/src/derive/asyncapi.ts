@@ -106,7 +106,7 @@ const clientChannel = (catalogue: Catalogue, channel: Channel): JsonSchema => {
   const { definition, params } = channel;
   const lines = [
     `Who: ${definition.access.map(whoText).join('; or ')}.`,
-    `First: ${firstText(definition.first)}. Joined by itself: ${joinedText(channel)}.`,
+    `First: ${firstText(definition)}. Joined by itself: ${joinedText(channel)}.`,
     ownerText(channel),
     plainText(channel),
   ];

@@ -1,13 +1,12 @@
 // What the page and the AsyncAPI document say about channels, in the same words.
 import type { Catalogue, Channel } from '../catalogue/compile.ts';
-import type { Binding, ChannelAccess, FilterDefinition } from '../catalogue/define.ts';
-import type { FirstEvents } from '../frames/fields.ts';
+import type { Binding, ChannelAccess, ChannelDefinition, FilterDefinition } from '../catalogue/define.ts';
 
 export const rolesText = (roles: readonly string[] | 'any'): string =>
   roles === 'any' ? 'anyone signed in' : roles.join(', ');
 
-export const firstText = (first: FirstEvents): string => {
-  if (typeof first === 'string') return first;
+export const firstText = ({ first, omitsEnded }: Pick<ChannelDefinition, 'first' | 'omitsEnded'>): string => {
+  if (typeof first === 'string') return omitsEnded ? `${first} of what has not ended` : first;
   return 'last' in first ? `the last ${first.last}` : `the last ${first.sinceMs / 1_000} s`;
 };
 

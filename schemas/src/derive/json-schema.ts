@@ -52,6 +52,7 @@ const aboutEvent = (family: Family, short: string, type: EventType): JsonSchema 
   ...(type.kind !== 'ephemeral' && { stream: family.stream }),
   ...(type.conflate && { conflatedEveryMs: type.conflate.everyMs }),
   ...(type.expires && { expiresAt: type.expires.field }),
+  ...(type.ends && { ends: { field: type.ends.field, values: type.ends.values } }),
   ...aboutAliases(type.aliases),
 });
 

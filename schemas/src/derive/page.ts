@@ -67,6 +67,7 @@ const kindText = ({ types, name: family }: Family, name: string): string => {
     type.kind,
     ...(type.conflate ? [`at most one each ${type.conflate.everyMs} ms`] : []),
     ...(type.expires ? [`until ${type.expires.field}`] : []),
+    ...(type.ends ? [`the end with ${type.ends.field} ${type.ends.values.join(' or ')}`] : []),
   ].join(', ');
 };
 
@@ -91,7 +92,7 @@ const channelsPart = (catalogue: Catalogue): string[] => [
 const channelText = (channel: Channel): string => {
   const rooms = channel.definition.rooms?.map(code).join(', ');
   const parts = [
-    `First: ${firstText(channel.definition.first)}`,
+    `First: ${firstText(channel.definition)}`,
     `joined: ${joinedText(channel)}`,
     `presence ${presenceText(channel)}`,
     ownerText(channel),

@@ -11,3 +11,6 @@ export const ORDER_STATUSES = [
   'delivered',
   'cancelled',
 ] as const;
+
+/** After which nothing happens to an order any more. */
+export const FINAL_STATUSES = ['delivered', 'cancelled'] as const;

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { family, state } from '../catalogue/define.ts';
 import { CausedBy, Count, DeliveryPartner, Id, Location, Money, Name, Timestamp } from './fields.ts';
 import { locationsOfOldDeliveries, statusesWithMessage, statusesWithMetadata } from './order-legacy.ts';
-import { ORDER_STATUSES } from './order-statuses.ts';
+import { FINAL_STATUSES, ORDER_STATUSES } from './order-statuses.ts';
 import { ADMINS } from './roles.ts';
 import { ORDER } from './streams.ts';
 
@@ -40,6 +40,7 @@ const types = {
       ...CausedBy,
     }),
     {
+      ends: { field: 'status', values: FINAL_STATUSES },
       aliases: [
         { name: 'order:status_update', ...statusesWithMessage },
         { name: 'order.statusChanged', ...statusesWithMetadata },

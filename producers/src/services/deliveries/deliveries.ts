@@ -1,4 +1,5 @@
 // Where orders on the road are, when they arrive, and who brings them. Pure.
+import { FINAL_STATUSES } from '@sluice/schemas';
 import type {
   Consequence,
   DecisionContext,
@@ -132,7 +133,7 @@ const etaEvent = ({ keys, etaMs: toldMs }: Delivery, etaMs: number, { timestamp 
   },
 });
 
-const OVER: ReadonlySet<string> = new Set(['delivered', 'cancelled']);
+const OVER: ReadonlySet<string> = new Set(FINAL_STATUSES);
 
 /** The partner sees the order from the assignment to the end. By what is so now: an old event may come again. */
 export const reactToAssignments = (state: Deliveries, event: PastEvent): readonly Consequence[] => {

@@ -41,6 +41,7 @@ const shop: readonly FilterDefinition[] = [
 const merchantChannel = channel({
   name: 'merchant:{merchantId}',
   first: 'states',
+  omitsEnded: true,
   plain: { merchantId: claim('merchantId') },
   joined: MERCHANTS,
   access: [
