@@ -1,6 +1,6 @@
 // The subscriptions of one connection: which there are, whose turn it is, and what they may read from JetStream at once.
-import { parsePosition, type ErrorCode, type Subscribe, type Unsubscribe } from '@sluice/schemas';
-import { joinedChannels, resolveChannel } from '../access/permission.ts';
+import { parsePosition, type ErrorCode, type Result, type Subscribe, type Unsubscribe } from '@sluice/schemas';
+import { joinedChannels, resolveChannel, type ResolvedChannel } from '../access/permission.ts';
 import type { Pumped } from '../delivery/pump.ts';
 import { delay } from '../operations/clock.ts';
 import { count, type Pod } from './pod.ts';
@@ -21,6 +21,8 @@ export class Subscriptions {
   /** Whose turn it is among those that are behind. */
   #nextTurn = 0;
   #coldReads: Promise<void> | undefined;
+  /** By the plain prefix; most connections ask for none of these. */
+  #lastAsked: Map<string, string> | undefined;
   /** Was the first to find no room for a page: who takes what others leave by chance may never find any. */
   #firstForPage: Pumped | undefined;
 
@@ -44,8 +46,9 @@ export class Subscriptions {
       });
     const waitMs = session.waitToSubscribeMs();
     if (waitMs > 0) return refuse('rate_limited', waitMs);
-    const resolved = resolveChannel(this.#pod.catalogue, session.principal!, channel);
+    const resolved = this.#resolve(channel);
     if (!resolved.ok) return refuse(resolved.error);
+    this.#remember(resolved.value.channel);
     if (this.#find(resolved.value.channel)) return refuse('already_subscribed');
     if (this.#all.length >= this.#pod.limits.maxSubscriptions) return refuse('too_many_subscriptions');
     const position = text === undefined ? undefined : parsePosition(text);
@@ -186,8 +189,19 @@ export class Subscriptions {
 
   /** What a name stands for by the present token, `feed` for `feed:u-1`. */
   #canonicalOf(channel: string): string | undefined {
-    const resolved = resolveChannel(this.#pod.catalogue, this.#session.principal!, channel);
+    const resolved = this.#resolve(channel);
     return resolved.ok ? resolved.value.channel : undefined;
+  }
+
+  #resolve(channel: string): Result<ResolvedChannel, ErrorCode> {
+    return resolveChannel(this.#pod.catalogue, this.#session.principal!, this.#lastAsked?.get(channel) ?? channel);
+  }
+
+  /** Of the channels whose plain name is the one last asked for. */
+  #remember(channel: string): void {
+    const prefix = channel.slice(0, channel.indexOf(':'));
+    if (this.#pod.catalogue.channels.get(prefix)?.definition.isPlainLastAsked)
+      (this.#lastAsked ??= new Map()).set(prefix, channel);
   }
 
   #drop(subscription: Subscription): void {

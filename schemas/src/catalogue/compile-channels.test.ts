@@ -131,6 +131,7 @@ describe('plain names and joining', () => {
   const forOwners: readonly ChannelAccess[] = [{ roles: ['owner'], filters: all }];
 
   test.each<[string, Partial<ChannelDefinition>, RegExp]>([
+    ['the one last asked for without a plain name', { isPlainLastAsked: true }, /has no plain name that could be/],
     ['a plain name of what is plain', { name: 'one', plain: {}, access: [grantAll()] }, /is plain already/],
     ['a plain name that leaves a parameter open', { name: 'one:{x}:{y}', plain: { x: text('m') } }, /nothing about y/],
     ['a plain name with another parameter', { plain: { x: text('m'), z: text('m') } }, /plain names "z"/],

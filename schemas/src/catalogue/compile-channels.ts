@@ -77,8 +77,10 @@ const checkParameters = ({ name, params, faults }: Context, what: string, bindin
   }
 };
 
-const checkPlain = (context: Context, { plain, joined, access }: ChannelDefinition): void => {
+const checkPlain = (context: Context, { plain, isPlainLastAsked, joined, access }: ChannelDefinition): void => {
   const { name, params, faults } = context;
+  if (isPlainLastAsked && !plain)
+    faults.push(`channel ${name}: has no plain name that could be the one last asked for`);
   if (plain) {
     if (params.length === 0) faults.push(`channel ${name}: is plain already`);
     else {

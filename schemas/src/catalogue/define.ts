@@ -159,6 +159,8 @@ export interface ChannelDefinition {
   readonly omitsEnded?: true;
   /** What the plain prefix stands for: `feed` is `feed:{sub}` by `{userId: claim('sub')}`. */
   readonly plain?: Readonly<Record<string, Binding>>;
+  /** The plain prefix stands for the one that was asked for last on the connection, where one was; else for `plain`. */
+  readonly isPlainLastAsked?: true;
   /** Joined by itself on connect, under its plain name (one channel per value of a list claim), by these roles. */
   readonly joined?: readonly string[] | 'any';
   /** What subscribers may ask about each other: who is there, or only how many. */

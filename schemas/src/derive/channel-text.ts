@@ -42,9 +42,10 @@ export const carriesText = ({ families }: Catalogue, { family, bindings, types }
 
 /** The plain prefix and what it stands for: `feed` is `feed:<own sub>`. */
 export const plainText = ({ definition, prefix, params }: Channel): string | undefined => {
-  const { plain } = definition;
+  const { plain, isPlainLastAsked } = definition;
   if (!plain || params.length === 0) return undefined;
-  return `\`${prefix}\` alone is \`${[prefix, ...params.map((name) => plainValue(plain[name]))].join(':')}\``;
+  const channel = `\`${[prefix, ...params.map((name) => plainValue(plain[name]))].join(':')}\``;
+  return `\`${prefix}\` alone is ${isPlainLastAsked ? `the one last asked for on the connection, else ${channel}` : channel}`;
 };
 
 const plainValue = (binding: Binding | undefined): string => {

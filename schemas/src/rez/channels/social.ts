@@ -39,6 +39,7 @@ const leaderboardChannel = channel({
   name: 'leaderboard:{period}',
   first: 'states',
   plain: { period: text('monthly') },
+  isPlainLastAsked: true,
   access: [{ roles: 'any', filters: [filter(leaderboard, { period: param('period') }, ['update', 'rank_change'])] }],
 });
 
