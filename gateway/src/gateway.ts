@@ -358,7 +358,8 @@ export const createGateway = (config: Config, { catalogue, clock, log, random }:
     maxFrameBytes: config.maxFrameBytes,
     isCompressed: config.compression,
     isTokenInQueryAllowed: config.tokenInQuery,
-    idleTimeoutMs: 4 * config.pingIntervalMs,
+    // Sessions notice silence by themselves, within three intervals and the hello timeout, and say so.
+    idleTimeoutMs: 4 * config.pingIntervalMs + config.helloTimeoutMs,
     maxLingeringBytes: MAX_LINGERING_BYTES,
     clock,
     accept: (connection, upgrade) => sessions.accept(connection, upgrade),

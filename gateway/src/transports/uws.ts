@@ -15,7 +15,7 @@ export interface WebSocketServerOptions {
   readonly maxFrameBytes: number;
   readonly isCompressed: boolean;
   readonly isTokenInQueryAllowed: boolean;
-  /** Silence in both directions after which the socket goes; pings keep a live one from it. */
+  /** How long nothing may come of a client before its socket is cut off, unless somebody has closed it before. */
   readonly idleTimeoutMs: number;
   /** Over all closed sockets whose peers have not read to the end. */
   readonly maxLingeringBytes: number;
@@ -47,7 +47,10 @@ const OK = 1;
 const OVERSIZE_FACTOR = 2;
 /** Our own budgets end far below; uWS drops messages silently at its own limit, so it must never be reached. */
 const UNREACHABLE_BYTES = 1024 * 1024 * 1024;
+const MIN_IDLE_SECONDS = 8;
 const MAX_IDLE_SECONDS = 960;
+/** uWS looks that often, and may be early by as much. */
+const IDLE_TICK_SECONDS = 4;
 
 /** uWS gives a closed socket this long to take what is buffered for it, and does not tell when it has. */
 const LINGER_MS = 16_000;
@@ -128,7 +131,7 @@ export const createWebSocketServer = (options: WebSocketServerOptions): WebSocke
     compression: isCompressed ? uws.SHARED_COMPRESSOR : uws.DISABLED,
     maxPayloadLength: options.maxFrameBytes * OVERSIZE_FACTOR,
     maxBackpressure: UNREACHABLE_BYTES,
-    idleTimeout: Math.min(MAX_IDLE_SECONDS, Math.max(8, Math.ceil(options.idleTimeoutMs / 1_000))),
+    idleTimeout: idleSeconds(options.idleTimeoutMs),
     sendPingsAutomatically: false,
     upgrade: (response, request, context) => upgrade(response, request, context, options),
     open: (socket) => {
@@ -208,6 +211,9 @@ const upgrade = (
   const data: SocketData = { encoding, upgrade: { token, remoteAddress }, handler: undefined, connection: undefined };
   response.upgrade(data, key, SUBPROTOCOLS[encoding], extensions, context);
 };
+
+const idleSeconds = (timeoutMs: number): number =>
+  Math.min(MAX_IDLE_SECONDS, Math.max(MIN_IDLE_SECONDS, Math.ceil(timeoutMs / 1_000)) + IDLE_TICK_SECONDS);
 
 const chooseEncoding = (offered: string): Encoding | undefined => {
   const names = offered.split(',').map((name) => name.trim());
