@@ -1,6 +1,7 @@
 // What `npm start` hands over to, as a newcomer meets it: one screen that works, and nothing left behind, however it ends.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -87,6 +88,22 @@ test('the screen names an address that is ready, a token and lines that work', a
   };
   expect(JSON.parse(Buffer.from(stored.data, 'base64').toString())).toMatchObject({ orderId: 'o-17' });
   expect(natsUrl).toMatch(/^nats:\/\/127\.0\.0\.1:\d+$/);
+});
+
+test('nothing of it listens to other machines', async () => {
+  const { natsUrl, gatewayUrl, operationsUrl } = await running();
+
+  // Whoever listens on every address is also found at another one of this machine.
+  const isFound = (url: string): Promise<boolean> =>
+    new Promise((resolve) => {
+      const socket = connect({ host: '127.0.0.2', port: Number(new URL(url).port) });
+      socket.once('error', () => resolve(false));
+      socket.once('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
+    });
+  expect(await Promise.all([natsUrl, gatewayUrl, operationsUrl].map(isFound))).toEqual([false, false, false]);
 });
 
 test('the city publishes orders', async () => {

@@ -102,6 +102,7 @@ async function startGateway(
     SLUICE_NATS_URL: natsUrl,
     SLUICE_HOST: '127.0.0.1',
     SLUICE_PORT: String(port),
+    SLUICE_OPERATIONS_HOST: '127.0.0.1',
     SLUICE_OPERATIONS_PORT: String(operationsPort),
     SLUICE_TOKEN_SECRET: secret,
     SLUICE_CANARY_STREAM: CANARY_STREAM,
