@@ -12,7 +12,7 @@ const ERRORS_HEAD = `## Error codes
 
 Of \`error\` frames, and of \`unsubscribed\` frames where the gateway ended the subscription. *Retryable*: the same request
 may succeed later, without a change by the client; wait for \`retryAfterMs\` where the frame gives it, else back off. A
-code that a client does not know is not retryable.
+code that a client does not know is not retryable. Some are only told as the reason of a close.
 `;
 
 const CLOSES_HEAD = `## Close codes
@@ -35,17 +35,18 @@ const CLOSE_HELP: Readonly<Record<CloseReason, string>> = {
   hello_timeout: ERRORS.hello_timeout.help,
   internal: ERRORS.internal.help,
   too_many_connections: ERRORS.too_many_connections.help,
-  rate_limited: 'Too many frames, or too many before the token was verified.',
+  rate_limited: 'Too many frames or bytes, or too many frames before the token was verified.',
   auth_unavailable: ERRORS.auth_unavailable.help,
   token_expired: 'The token has expired: reconnect with a *fresh* one.',
   overloaded: 'The client does not read what it asked for.',
   token_missing: ERRORS.token_missing.help,
   token_invalid: ERRORS.token_invalid.help,
   unsupported_version: ERRORS.unsupported_version.help,
-  bad_frame: 'Bytes that are no frames; a well-formed frame with a fault in it is answered by `error` instead.',
-  frame_too_large: ERRORS.frame_too_large.help,
-  hello_expected: ERRORS.hello_expected.help,
-  subject_mismatch: ERRORS.subject_mismatch.help,
+  bad_frame:
+    'Bytes that are no frames; a well-formed frame with a fault in it is answered by `error` instead, once there was a `welcome`.',
+  frame_too_large: 'A message exceeds the size limit, or too many bytes came before the token was verified.',
+  hello_expected: 'The first frame must be a hello without a fault.',
+  subject_mismatch: 'Not sent: another sub is answered by `error` instead.',
 };
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
