@@ -166,7 +166,11 @@ const aliasesPart = ({ families, commands, channels }: Catalogue): string[] => {
     ),
   ];
   if (all.length === 0) return [];
-  return ['## Old names', 'What apps already in the field say.', table(['old', 'canonical', 'shape'], all)];
+  return [
+    '## Old names',
+    'What apps already in the field say. They are no names of the protocol: whoever serves such an app maps them.',
+    table(['old', 'canonical', 'shape'], all),
+  ];
 };
 
 const DAY_MS = 86_400_000;
