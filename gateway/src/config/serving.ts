@@ -124,7 +124,7 @@ export const SERVING: { readonly [K in keyof ServingOptions]: Option<ServingOpti
     default: 25 * SECOND,
     min: SECOND,
     max: 5 * MINUTE,
-    help: 'Pings carry how far the streams have come, and find dead links: silence of twice this ends a connection.',
+    help: 'Pings carry how far the streams have come, and find dead links: silence of twice this and the hello timeout ends a connection.',
   }),
   helloTimeoutMs: integer({
     section: CONNECTIONS,
