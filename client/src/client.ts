@@ -334,10 +334,12 @@ export class SluiceClient implements Client {
       case 'welcome':
         this.#subject = frame.subject;
         this.#tokens.expiresIn(frame.expiresInMs);
-        this.#input({ kind: 'welcome', pingIntervalMs: frame.pingIntervalMs, expiresInMs: frame.expiresInMs });
-        if (this.#connection.phase.kind === 'connected') this.#sendRequests();
+        // Before listeners hear of the connection: what they send at once takes along what is kept.
         this.#calls.welcomed(frame.limits.maxFrameBytes);
         this.#commands.welcomed(frame.subject, frame.limits.maxFrameBytes);
+        this.#input({ kind: 'welcome', pingIntervalMs: frame.pingIntervalMs, expiresInMs: frame.expiresInMs });
+        if (this.#connection.phase.kind === 'connected') this.#sendRequests();
+        this.#commands.connected();
         return true;
       case 'ok':
         if (frame.id === this.#authId) this.#input({ kind: 'auth_accepted' });

@@ -304,6 +304,20 @@ describe('many commands', () => {
     await expect(sent).rejects.toMatchObject({ code: 'subject_mismatch' });
     expect(idsOn(gateway.link)).toEqual([]);
   });
+
+  test('of one user are not taken along by what the next one sends as soon as there is a connection', async () => {
+    const { gateway, clock, client } = connect();
+    const sent = client.send('note.add', { of: 'u-1' });
+    lose({ gateway, clock });
+    client.on('state', ({ kind }) => {
+      if (kind === 'connected') void client.send('note.add', { of: 'u-2' });
+    });
+    gateway.link.open();
+    gateway.link.send({ ...welcome(), subject: 'u-2' } as DownFrame);
+
+    await expect(sent).rejects.toMatchObject({ code: 'subject_mismatch' });
+    expect(commandsOn(gateway.link).map(({ data }) => data)).toEqual([{ of: 'u-2' }]);
+  });
 });
 
 describe('a call', () => {

@@ -142,7 +142,10 @@ export class Commands {
     return promise;
   }
 
-  /** A connection is ready. Commands of another user are dropped: they are not this one's to send. */
+  /**
+   * Nothing is sent yet, but may be at any moment from now on. Commands of another user are dropped: they are not this
+   * one's to send.
+   */
   welcomed(subject: string, maxFrameBytes: number): void {
     if (this.#subject !== undefined && this.#subject !== subject) this.#rejectAll('subject_mismatch');
     this.#subject = subject;
@@ -151,6 +154,11 @@ export class Commands {
     for (const pending of [...this.#pending.values()]) {
       if (pending.bytes > maxFrameBytes) this.#reject(pending, 'frame_too_large');
     }
+    this.#expire();
+  }
+
+  /** A connection is ready. */
+  connected(): void {
     this.#goOn();
   }
 
