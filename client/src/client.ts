@@ -280,7 +280,10 @@ export class SluiceClient implements Client {
   }
 
   #send(frame: UpFrame): boolean {
-    if (!this.#link || this.#connection.phase.kind !== 'connected') return false;
+    const { phase } = this.#connection;
+    // What travelled with the hello can be taken back before the welcome; everything else waits for it.
+    const isGreeting = phase.kind === 'connecting' && phase.stage === 'greeting';
+    if (!this.#link || !(phase.kind === 'connected' || (isGreeting && frame.kind === 'unsubscribe'))) return false;
     this.#sendMessage([encodeFrame(frame, this.#options.encoding)]);
     return true;
   }

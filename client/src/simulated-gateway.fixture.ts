@@ -146,6 +146,10 @@ export class SimulatedGateway {
   }
 
   #subscribe({ id, channel, position: text }: Subscribe): void {
+    if (this.#served.has(channel)) {
+      this.#underWay.push({ kind: 'error', code: 'already_subscribed', message: '', id, channel });
+      return;
+    }
     const position = text === undefined ? undefined : parsePosition(text);
     if (position && !position.ok) throw new Error(`the client sent the position ${text}`);
     const entries = this.streams.map(({ epoch }) => position?.value.entries.find((entry) => entry.epoch === epoch));

@@ -377,6 +377,21 @@ describe('crossing frames', () => {
     expect(client.counts.strays).toBe(1);
   });
 
+  test('what travelled with the hello is taken back before the welcome, so that it can be asked for again', () => {
+    const gateway = new ScriptedGateway();
+    const client = createClientOver(() => gateway.transport)({ url: 'ws://gateway.test', token: 'token' });
+    const first = client.subscribe('order:o-1');
+    client.connect();
+    gateway.link.open();
+    first.unsubscribe();
+    client.subscribe('order:o-1');
+    gateway.welcome();
+
+    const kinds = gateway.link.received.map(({ kind }) => kind);
+    expect(kinds).toEqual(['hello', 'subscribe', 'unsubscribe', 'subscribe']);
+    client.close();
+  });
+
   test('a position that cannot be read breaks the connection, not the subscription', () => {
     const { link, gateway, clock, client } = setUp('k~e1.5.1');
     const codes: string[] = [];
