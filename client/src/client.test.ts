@@ -352,6 +352,18 @@ describe('tokens', () => {
     expect(token).toHaveBeenCalledTimes(2);
   });
 
+  test('one that is refused as expired after every welcome does not make the client hurry', async () => {
+    const { gateway, client } = setUp({ token: async () => 'token' });
+    client.connect();
+    for (let i = 0; i < 10 && client.state.kind === 'connecting'; i++) {
+      await settle();
+      gateway.welcome().close(CLOSE_CODES.token_expired);
+    }
+
+    expect(gateway.links).toHaveLength(2);
+    expect(client.state).toEqual({ kind: 'reconnecting', attempt: 1 });
+  });
+
   test('a callback that fails counts as a failed attempt, with its cause', async () => {
     const cause = new Error('no session');
     const { gateway, client, errors } = setUp({ token: () => Promise.reject(cause) });

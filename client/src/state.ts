@@ -208,9 +208,11 @@ const lost = (context: Lost): Step => {
   const code = input.error ?? closeName(input.closeCode) ?? 'connection_lost';
   if (input.closeCode === CLOSE_CODES.token_expired || code === 'token_expired') {
     if (!policy.canRefresh) return giveUp(connection, 'token_expired', true);
-    // A token that was fine, or is an old one, has run out: that is no failure. A fresh one that is refused is.
-    const isOld = phase.kind === 'connected' || !phase.isTokenFresh;
-    return isOld ? attempt(connection, policy, true) : fail(context, { code, needsFreshToken: true, isReported: true });
+    // A token that was fine, or is an old one, has run out: that is no failure. A fresh one that is refused is; so is one
+    // that runs out again before a connection was stable, or the next would be made at once, time and again.
+    if (phase.kind === 'connecting' && !phase.isTokenFresh) return attempt(connection, policy, true);
+    if (phase.kind === 'connected' && connection.step === 0) return attempt({ ...connection, step: 1 }, policy, true);
+    return fail(context, { code, needsFreshToken: true, isReported: true });
   }
   if (!mayReconnect(input.closeCode)) return giveUp(connection, code, true);
   if (phase.kind === 'connected' && (phase.reconnectAtMs !== undefined || input.closeCode === CLOSE_CODES.drain)) {
