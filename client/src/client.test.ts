@@ -364,6 +364,29 @@ describe('tokens', () => {
     expect(client.state).toEqual({ kind: 'reconnecting', attempt: 1 });
   });
 
+  test('the fresh one is refreshed in its turn, and is not used beyond its end either', async () => {
+    const token = vi.fn(async () => `token-${token.mock.calls.length}`);
+    const { gateway, clock, client } = setUp({ token });
+    client.connect();
+    await settle();
+    const link = gateway.welcome({ expiresInMs: 40_000 });
+    clock.advance(10_000);
+    link.send({ kind: 'token_expiring', inMs: 30_000 });
+    await settle();
+    link.send({ kind: 'ok', id: link.last('auth').id, expiresInMs: 40_000 });
+    clock.advance(32_999);
+    expect(token).toHaveBeenCalledTimes(2);
+    clock.advance(1);
+    expect(token).toHaveBeenCalledTimes(3);
+    await settle();
+    link.send({ kind: 'ok', id: link.last('auth').id, expiresInMs: 10_000 });
+    client.networkChanged(false);
+    clock.advance(9_500);
+    client.networkChanged(true);
+
+    expect(token).toHaveBeenCalledTimes(4);
+  });
+
   test('a callback that fails counts as a failed attempt, with its cause', async () => {
     const cause = new Error('no session');
     const { gateway, client, errors } = setUp({ token: () => Promise.reject(cause) });

@@ -8,6 +8,7 @@ import {
   type Command,
   type DownFrame,
   type ErrorFrame,
+  type OkReply,
   type PresenceQuery,
   type UpFrame,
 } from '@sluice/schemas';
@@ -345,7 +346,7 @@ export class SluiceClient implements Client {
         this.#commands.connected();
         return true;
       case 'ok':
-        if (frame.id === this.#authId) this.#input({ kind: 'auth_accepted' });
+        if (frame.id === this.#authId) this.#refreshed(frame);
         else this.#commands.acknowledged(frame);
         return true;
       case 'token_expiring':
@@ -371,6 +372,11 @@ export class SluiceClient implements Client {
         this.#calls.present(frame);
         return true;
     }
+  }
+
+  #refreshed({ expiresInMs }: OkReply): void {
+    this.#tokens.expiresIn(expiresInMs);
+    this.#input({ kind: 'auth_accepted', expiresInMs });
   }
 
   #receiveError(frame: ErrorFrame): boolean {

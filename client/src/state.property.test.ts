@@ -14,7 +14,7 @@ const outside: fc.Arbitrary<Input> = fc.oneof(
     { kind: 'retry' },
     { kind: 'token_expiring' },
     { kind: 'token_failed' },
-    { kind: 'auth_accepted' },
+    { kind: 'auth_accepted', expiresInMs: 0 },
     { kind: 'auth_refused', code: 'token_invalid' },
     { kind: 'auth_refused', code: 'auth_unavailable' },
     { kind: 'opened' },

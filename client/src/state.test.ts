@@ -232,6 +232,15 @@ describe('tokens', () => {
     expect(done.connection.phase).toEqual(PHASES.connected);
   });
 
+  test('the fresh one has a life of its own, and one that is given again and again is not asked for ever more often', () => {
+    const sent = { ...PHASES.connected, refresh: 'sent' } as Phase;
+    const delays = [100_000, 100, 0, undefined].map((expiresInMs) =>
+      timer(run(sent, { kind: 'auth_accepted', expiresInMs }).actions, 'refresh'),
+    );
+
+    expect(delays).toEqual([82_500, 1_000, 1_000, undefined]);
+  });
+
   test('a refresh that fails is tried again while the connection lives; another sub is not', () => {
     const failed = run({ ...PHASES.connected, refresh: 'fetching' } as Phase, INPUTS.token_failed);
     const refused = run({ ...PHASES.connected, refresh: 'sent' } as Phase, {

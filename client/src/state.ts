@@ -56,13 +56,14 @@ export type Timer = (typeof TIMERS)[number];
 type Signal<Kind extends string> = Kind extends string ? { readonly kind: Kind } : never;
 
 export type Input =
-  | Signal<'connect' | 'close' | 'retry' | 'opened' | 'token_failed' | 'token_expiring' | 'auth_accepted'>
+  | Signal<'connect' | 'close' | 'retry' | 'opened' | 'token_failed' | 'token_expiring'>
   | Signal<'backoff_over' | 'attempt_over' | 'stable_over' | 'refresh_over' | 'drain_over'>
   | { readonly kind: 'silence_over'; readonly silentMs: number }
   | { readonly kind: 'foreground'; readonly silentMs: number }
   | { readonly kind: 'network'; readonly isOnline: boolean }
   | { readonly kind: 'token'; readonly isFresh: boolean }
   | { readonly kind: 'welcome'; readonly pingIntervalMs: number; readonly expiresInMs?: number | undefined }
+  | { readonly kind: 'auth_accepted'; readonly expiresInMs?: number | undefined }
   | { readonly kind: 'auth_refused'; readonly code: string }
   | { readonly kind: 'draining'; readonly withinMs: number }
   | {
@@ -124,6 +125,8 @@ const DEFAULT_PING_INTERVAL_MS = 25_000;
 /** Refresh in the last part of a token's life, spread out, so that tokens issued together are not refreshed together. */
 const REFRESH_FROM = 0.75;
 const REFRESH_SPREAD = 0.15;
+/** A callback that keeps giving the same token is not asked ever more often as that one nears its end. */
+const MIN_REFRESHED_MS = 1_000;
 
 type PhaseKind = Phase['kind'];
 type InputKind = Input['kind'];
@@ -258,12 +261,14 @@ const welcomed = ({ connection, phase, input, policy, moment }: Context<'connect
     { kind: 'start_timer', timer: 'stable', afterMs: policy.stableAfterMs },
   ];
   if (input.expiresInMs !== undefined && policy.canRefresh) {
-    const afterMs = Math.max(0, input.expiresInMs) * (REFRESH_FROM + REFRESH_SPREAD * moment.random);
-    actions.push({ kind: 'start_timer', timer: 'refresh', afterMs });
+    actions.push({ kind: 'start_timer', timer: 'refresh', afterMs: refreshAfterMs(input.expiresInMs, moment) });
   }
   const connected: Phase = { kind: 'connected', pingIntervalMs, refresh: 'idle', refreshFailures: 0 };
   return enter({ ...connection, failures: 0 }, connected, actions);
 };
+
+const refreshAfterMs = (expiresInMs: number, { random }: Moment): number =>
+  Math.max(0, expiresInMs) * (REFRESH_FROM + REFRESH_SPREAD * random);
 
 const silenceLimitMs = (pingIntervalMs: number): number => Math.min(2 * pingIntervalMs, MAX_SILENCE_MS);
 
@@ -290,9 +295,18 @@ const refreshed = ({ connection, phase }: Connected): Step =>
     ? unchanged(connection)
     : { connection: { ...connection, phase: { ...phase, refresh: 'sent' } }, actions: [{ kind: 'send_token' }] };
 
-const refreshAccepted = ({ connection, phase }: Connected): Step => ({
+const refreshAccepted = ({ connection, phase, input, moment }: Context<'connected', 'auth_accepted'>): Step => ({
   connection: { ...connection, phase: { ...phase, refresh: 'idle', refreshFailures: 0 } },
-  actions: [],
+  actions:
+    input.expiresInMs === undefined
+      ? []
+      : [
+          {
+            kind: 'start_timer',
+            timer: 'refresh',
+            afterMs: Math.max(MIN_REFRESHED_MS, refreshAfterMs(input.expiresInMs, moment)),
+          },
+        ],
 });
 
 /** The connection lives on until its token ends; until then it is tried again, unless that is pointless. */
