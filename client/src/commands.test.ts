@@ -1,5 +1,6 @@
 import { command, type DownFrame, type RezCalls, type RezCommands, type RezEvents } from '@sluice/schemas';
 import { describe, expect, test } from 'vitest';
+import type { Clock } from './clock.ts';
 import { createClientOver } from './door.ts';
 import type { ClientOptions } from './options.ts';
 import { ManualClock, ScriptedGateway, type ScriptedLink, welcome } from './scripted.fixture.ts';
@@ -197,6 +198,21 @@ describe('a command', () => {
     clock.advance(DAY_MS);
     await expect(younger).rejects.toMatchObject({ code: 'command_expired' });
     expect(clock.pending).toBe(0);
+  });
+
+  test('is dropped after 24 hours also where the clock of the device is set back meanwhile', async () => {
+    const manual = new ManualClock();
+    let backMs = 0;
+    const clock: Clock = { now: () => manual.now() - backMs, after: manual.after.bind(manual) };
+    const { client } = setUp({ clock });
+    const sent = client.send('note.add', {});
+    backMs = 365 * DAY_MS;
+    const younger = client.send('note.add', {});
+    manual.advance(DAY_MS);
+
+    await expect(sent).rejects.toMatchObject({ code: 'command_expired' });
+    manual.advance(DAY_MS);
+    await expect(younger).rejects.toMatchObject({ code: 'command_expired' });
   });
 });
 

@@ -54,6 +54,7 @@ interface Pending {
   readonly isQueued: boolean;
   readonly order: Order;
   readonly expiresAtMs: number;
+  readonly stopExpiry: () => void;
   readonly promise: Promise<Acknowledgement>;
   readonly resolve: (acknowledgement: Acknowledgement) => void;
   readonly reject: (error: ClientError) => void;
@@ -94,7 +95,6 @@ export class Commands {
   /** Refusals in a row; the gateway has asked for a pause after the last one. */
   #refusals = 0;
   #stopPause: (() => void) | undefined;
-  #stopExpiry: (() => void) | undefined;
 
   constructor(context: CommandsContext) {
     this.#context = context;
@@ -128,14 +128,14 @@ export class Commands {
     // Whoever sends and does not ask what became of it shall not be ended by the answer.
     promise.catch(() => {});
     const expiresAtMs = clock.now() + KEEP_MS;
+    const stopExpiry = clock.after(KEEP_MS, () => this.#reject(pending, 'command_expired'));
     const pending: Pending = {
-      ...{ name, commandId, isQueued, order, expiresAtMs, promise },
+      ...{ name, commandId, isQueued, order, expiresAtMs, stopExpiry, promise },
       ...rehearsed,
       ...settle!,
       requestId: undefined,
     };
     this.#pending.set(key, pending);
-    this.#awaitExpiry();
     this.#flow();
     // Others are before it, or the gateway has asked for a pause: later would be too late.
     if (!isQueued && pending.requestId === undefined) this.#reject(pending, 'queue_full');
@@ -248,30 +248,16 @@ export class Commands {
 
   #forget(pending: Pending): void {
     if (pending.requestId !== undefined) this.#land(pending.requestId);
+    pending.stopExpiry();
     this.#pending.delete(keyOf(pending));
-    if (this.#pending.size > 0) return;
-    this.#stopExpiry?.();
-    this.#stopExpiry = undefined;
   }
 
-  /** All are kept equally long: the oldest is the next. */
-  #awaitExpiry(): void {
-    const [oldest] = this.#pending.values();
-    if (!oldest || this.#stopExpiry) return;
-    const { clock } = this.#context;
-    this.#stopExpiry = clock.after(oldest.expiresAtMs - clock.now(), () => {
-      this.#stopExpiry = undefined;
-      this.#expire();
-    });
-  }
-
+  /** Timers do not run while a device sleeps; while it is awake its clock may be set back, and they know better. */
   #expire(): void {
     const nowMs = this.#context.clock.now();
     for (const pending of [...this.#pending.values()]) {
-      if (pending.expiresAtMs > nowMs) break;
-      this.#reject(pending, 'command_expired');
+      if (pending.expiresAtMs <= nowMs) this.#reject(pending, 'command_expired');
     }
-    this.#awaitExpiry();
   }
 
   #rejectAll(code: string): void {
