@@ -475,6 +475,23 @@ describe('refused subscriptions', () => {
     expect(subscription.status).toBe('ended');
   });
 
+  test('one that is ended again and again before it is live comes back ever later', () => {
+    const { gateway, clock, client } = setUp();
+    client.subscribe('order:o-1').on('error', () => {});
+    client.connect();
+    const link = gateway.welcome();
+    const pauses = Array.from({ length: 4 }, () => {
+      link.send(subscribed(link.last('subscribe').id, 'order:o-1'));
+      link.send({ kind: 'unsubscribed', channel: 'order:o-1', code: 'internal' });
+      const { id } = link.last('subscribe');
+      let pauseMs = 0;
+      for (; link.last('subscribe').id === id; pauseMs += 500) clock.advance(500);
+      return pauseMs;
+    });
+
+    expect(pauses).toEqual([500, 1_000, 2_000, 4_000]);
+  });
+
   test('a connection that is lost ends the wait: the subscribe goes with the next hello', () => {
     const { gateway, clock, client } = setUp();
     client.subscribe('order:o-1');

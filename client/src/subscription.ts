@@ -185,7 +185,6 @@ export class ChannelSubscription implements Subscription {
     if (!position.ok) return false;
     this.#status = { kind: 'catching_up', id: frame.id };
     this.#canonical = frame.channel;
-    this.#retries = 0;
     if (frame.recovered) this.#unanswered = undefined;
     this.#bind(frame.streams, this.#cursor.begin(frame.streams, position.value, frame.recovered));
     this.#emit('subscribed', { channel: this.channel, isRecovered: frame.recovered });
@@ -212,6 +211,8 @@ export class ChannelSubscription implements Subscription {
     const position = parsePosition(frame.position);
     if (!position.ok) return false;
     this.#status = { kind: 'live', id };
+    // Not before: one that is accepted and fails at once is to come back ever later.
+    this.#retries = 0;
     this.#unanswered = undefined;
     this.#cursor.reach(position.value);
     this.#host.moved(this);
