@@ -203,3 +203,14 @@ test('a listener that leaves the channel as soon as it is joined gets none of it
   expect(requests(link)).toEqual([`unsubscribe ${USER}`]);
   expect(client.counts).toMatchObject({ events: 0, strays: 1 });
 });
+
+test('a listener that closes the client when a channel is joined finds it all right later', () => {
+  const { gateway, client, joined } = setUp();
+  client.on('joined', () => client.close());
+  client.connect();
+  gateway.welcome().send(subscribed(0, USER), event(1, 7));
+  expect(joined[0]?.status).toBe('waiting');
+
+  client.connect();
+  expect(requests(gateway.welcome())).toEqual([`subscribe ${USER}`]);
+});

@@ -211,6 +211,8 @@ export class Subscriptions implements SubscriptionHost {
       return true;
     }
     const subscription = known ?? this.#addJoined(channel);
+    // Its listener may have ended the connection, and the channel with it: it is asked for on the next one.
+    if (!this.#context.isReady()) return true;
     if (subscription.isFresh) return subscription.joined(frame);
     this.#leave(channel);
     this.resubscribe(subscription);
