@@ -214,3 +214,14 @@ test('a listener that closes the client when a channel is joined finds it all ri
   client.connect();
   expect(requests(gateway.welcome())).toEqual([`subscribe ${USER}`]);
 });
+
+test('what was left under its plain name before it could be joined is not joined either', () => {
+  const { gateway, client, joined } = setUp();
+  client.subscribe('user').unsubscribe();
+  client.connect();
+  const link = gateway.welcome();
+  link.send(subscribed(0, USER));
+
+  expect(requests(link)).toEqual([`unsubscribe ${USER}`]);
+  expect(joined).toEqual([]);
+});

@@ -24,7 +24,7 @@ export class Joining {
 
   /** The joined subscription that this name means, once: a second `subscribe` is one too many, as for any channel. */
   claim(name: string): ChannelSubscription | undefined {
-    for (const each of this.#left) if (means(name, each)) this.#left.delete(each);
+    for (const each of this.#left) if (means(name, each) || means(each, name)) this.#left.delete(each);
     const subscription = this.find(name);
     return subscription && this.#unclaimed.delete(subscription) ? subscription : undefined;
   }
@@ -40,8 +40,9 @@ export class Joining {
     return this.#joined;
   }
 
+  /** It may have been left by its plain name, before anybody knew what that stands for. */
   isWanted(channel: string): boolean {
-    return !this.#left.has(channel);
+    return ![...this.#left].some((name) => means(name, channel));
   }
 
   cross(channel: string): void {
