@@ -2,11 +2,17 @@
 import type { EncodedPosition } from '@sluice/schemas';
 
 /**
- * Keeps one position per channel. Called often (about once a second and busy channel), synchronously; localStorage
- * fits as it is, a slower store loads its content before the client is created. Clear it when the user signs out.
+ * Keeps one position per channel. Called often (about once a second and busy channel), synchronously; a slower store loads
+ * its content before the client is created. Clear it when the user signs out. In a browser:
+ *
+ *     const positions: PositionStore = {
+ *       load: (channel) => localStorage.getItem(`position ${channel}`),
+ *       save: (channel, position) => localStorage.setItem(`position ${channel}`, position),
+ *       delete: (channel) => localStorage.removeItem(`position ${channel}`),
+ *     };
  */
 export interface PositionStore {
-  load(channel: string): EncodedPosition | undefined;
+  load(channel: string): EncodedPosition | null | undefined;
   save(channel: string, position: EncodedPosition): void;
   delete(channel: string): void;
 }

@@ -177,6 +177,21 @@ describe('positions', () => {
     expect(link.last('subscribe').position).toBe('k~e1.9.1');
   });
 
+  test.each([
+    ['has nothing, as localStorage says it', null, []],
+    ['answers later', Promise.resolve('k~e1.5.1'), ['invalid_position']],
+  ])('of a store that %s do not keep the channel from starting', (_, stored, expected) => {
+    const { link, client, positions } = setUp();
+    const codes: string[] = [];
+    client.on('error', ({ code }) => codes.push(code));
+    vi.spyOn(positions, 'load').mockReturnValue(stored as never);
+
+    client.subscribe('user:u-1');
+
+    expect(codes).toEqual(expected);
+    expect(link.last('subscribe').position).toBeUndefined();
+  });
+
   test('that a store garbled do not keep the channel from starting', () => {
     const { link, client, positions } = setUp();
     const codes: string[] = [];

@@ -4,7 +4,6 @@ import {
   isRetryable,
   parsePosition,
   type DownFrame,
-  type EncodedPosition,
   type Ephemeral,
   type ErrorFrame,
   type Event,
@@ -282,13 +281,15 @@ export class Subscriptions implements SubscriptionHost {
       return new Cursor(position.value);
     }
     const stored = this.#load(channel);
-    const position = stored === undefined ? undefined : parsePosition(stored);
-    // What a store returns garbled must not keep the channel from starting.
-    if (position && !position.ok) this.report(new ClientError('invalid_position', { channel }));
-    return new Cursor(position?.ok ? position.value : undefined);
+    if (stored === undefined || stored === null) return new Cursor();
+    const position = typeof stored === 'string' ? parsePosition(stored) : undefined;
+    if (position?.ok) return new Cursor(position.value);
+    // What a store returns garbled, or later, must not keep the channel from starting.
+    this.report(new ClientError('invalid_position', { channel }));
+    return new Cursor();
   }
 
-  #load(channel: string): EncodedPosition | undefined {
+  #load(channel: string): unknown {
     try {
       return this.#context.positions.load(channel);
     } catch (cause) {
