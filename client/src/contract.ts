@@ -49,7 +49,7 @@ export interface Client<
   networkChanged(isOnline: boolean): void;
   /** The application came to the foreground: reconnects at once if the connection did not survive. */
   foreground(): void;
-  /** Works at any time. Throws `already_subscribed`, `too_many_subscriptions`, `invalid_position`. */
+  /** Works at any time. Throws `already_subscribed`, `too_many_subscriptions`, `invalid_channel`, `invalid_position`. */
   subscribe(channel: string, options?: SubscribeOptions): Subscription<Events>;
   /** The subscription that `subscribe` returned or the gateway has joined, until it ends. */
   subscription(channel: string): Subscription<Events> | undefined;

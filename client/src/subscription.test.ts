@@ -407,6 +407,16 @@ describe('crossing frames', () => {
     client.close();
   });
 
+  test.each([undefined, '', 'chat:' + '👋'.slice(0, 1), `order:${'o'.repeat(600)}`])(
+    'a name that no gateway could read (%j) is refused before it costs the connection',
+    (name) => {
+      const { client } = setUp();
+
+      expect(() => client.subscribe(name as string)).toThrow(expect.objectContaining({ code: 'invalid_channel' }));
+      expect(client.subscription(name as string)).toBeUndefined();
+    },
+  );
+
   test('a position that cannot be read breaks the connection, not the subscription', () => {
     const { link, gateway, clock, client } = setUp('k~e1.5.1');
     const codes: string[] = [];

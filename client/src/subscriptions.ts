@@ -2,6 +2,7 @@
 // Knows frames and the position store; not the connection.
 import {
   isRetryable,
+  MAX_CHANNEL_CHARS,
   parsePosition,
   type DownFrame,
   type Ephemeral,
@@ -71,8 +72,10 @@ export class Subscriptions implements SubscriptionHost {
     return this.#byChannel.get(channel) ?? this.#joining.find(channel);
   }
 
-  /** Throws `already_subscribed`, `too_many_subscriptions`, `invalid_position`. */
+  /** Throws `already_subscribed`, `too_many_subscriptions`, `invalid_channel`, `invalid_position`. */
   subscribe(channel: string, options: SubscribeOptions): ChannelSubscription {
+    // Sent, it would cost this connection and every one after it.
+    if (!isReadable(channel)) throw new ClientError('invalid_channel', { channel });
     // A position of the application's is one that a channel which runs already cannot go back to.
     const joined = typeof options.position === 'string' ? undefined : this.#joining.claim(channel);
     if (joined) return joined;
@@ -308,3 +311,7 @@ export class Subscriptions implements SubscriptionHost {
     }
   }
 }
+
+/** Whether the wire has a form for this name, whatever a gateway then makes of it: half a character has none in UTF-8. */
+const isReadable = (name: unknown): boolean =>
+  typeof name === 'string' && name !== '' && name.length <= MAX_CHANNEL_CHARS && !/\p{Surrogate}/u.test(name);

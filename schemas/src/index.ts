@@ -11,7 +11,7 @@ export * from './event-frame.ts';
 export * from './msgpack-scan.ts';
 export * from './json-scan.ts';
 export * from './utf8.ts';
-export { FirstEvents, type StreamRefs } from './frames/fields.ts';
+export { FirstEvents, MAX_CHANNEL_CHARS, type StreamRefs } from './frames/fields.ts';
 export type { Auth, Hello, TokenExpiring, Welcome } from './frames/hello.ts';
 export type { Live, Reset, Subscribe, Subscribed, Unsubscribe, Unsubscribed } from './frames/subscribe.ts';
 export type { Ephemeral, Event } from './frames/event.ts';

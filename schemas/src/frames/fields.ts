@@ -4,7 +4,9 @@ import { Type } from 'typebox';
 const bounded = (maxLength: number) => Type.String({ maxLength });
 
 export const RequestId = Type.Integer({ minimum: 0, maximum: 0xffff_ffff });
-export const ChannelName = bounded(512);
+/** Of a channel's name; no gateway reads a longer one. */
+export const MAX_CHANNEL_CHARS = 512;
+export const ChannelName = bounded(MAX_CHANNEL_CHARS);
 export const Token = bounded(16_384);
 export const PositionText = bounded(4_096);
 export const Text = bounded(1_024);
