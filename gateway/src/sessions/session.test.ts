@@ -190,6 +190,19 @@ describe('frames', () => {
     expect(closedAs(bench)).toBeUndefined();
   });
 
+  test('with a fault in them that came with the hello are answered after the welcome', async () => {
+    const bench = createBench();
+    const frames = await bench.say(
+      hello(),
+      subscribe(1, 'order:o-1', { first: { last: 0 } }),
+      subscribe(2, 'order:o-1'),
+    );
+
+    expect(kinds(frames)).toEqual(['welcome', 'error bad_frame', 'subscribed', 'live']);
+    expect(frames[1]).toMatchObject({ id: 1 });
+    expect(closedAs(bench)).toBeUndefined();
+  });
+
   test('that are no frames close, and nothing behind them in the message has an effect', async () => {
     const bench = createBench({}, 'json');
     await bench.say(hello());

@@ -15,6 +15,7 @@ import {
   type ErrorCode,
   type ErrorFrame,
   type Hello,
+  type InvalidFrame,
   type UpFrame,
 } from '@sluice/schemas';
 import type { AuthFault } from '../access/auth.ts';
@@ -55,7 +56,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
   readonly #host: SessionHost;
   #upgrade: Upgrade | undefined;
   #phase: Phase = 'new';
-  #waiting: UpFrame[] = [];
+  #waiting: (UpFrame | InvalidFrame)[] = [];
   #unauthenticatedBytes = 0;
   #principal: Principal | undefined;
   #isJoining = false;
@@ -134,9 +135,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
     if (!decoded.ok) return this.close('bad_frame');
     if (this.#frames?.take(this.#pod.clock.now(), decoded.value.length) === false) return this.close('rate_limited');
     for (const wire of decoded.value) {
-      const frame = parseUp(wire);
-      if (frame.kind === 'invalid') this.#invalid(frame.message, frame.id);
-      else this.#receive(frame);
+      this.#receive(parseUp(wire));
       if (this.isClosed) return;
     }
     this.wake();
@@ -268,7 +267,7 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
     return Math.max(FRAMES_AT_ONCE, 2 * this.#pod.limits.subscribeBurst);
   }
 
-  #receive(frame: UpFrame): void {
+  #receive(frame: UpFrame | InvalidFrame): void {
     if (this.#phase === 'new') {
       if (frame.kind === 'hello') this.#await(this.#hello(frame));
       else if (frame.kind !== 'pong') this.close('hello_expected');
@@ -278,8 +277,10 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
     } else this.#handle(frame);
   }
 
-  #handle(frame: UpFrame): void {
+  #handle(frame: UpFrame | InvalidFrame): void {
     switch (frame.kind) {
+      case 'invalid':
+        return this.error('bad_frame', frame.id === undefined ? {} : { id: frame.id }, frame.message);
       case 'hello':
         return this.error('bad_frame', {}, 'hello was said already');
       case 'subscribe':
@@ -378,10 +379,5 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
       if (this.#isJoining) this.#subscriptions.join(joinedBefore);
     }
     this.wake();
-  }
-
-  #invalid(message: string, id: number | undefined): void {
-    if (this.#phase !== 'open') return this.close(this.#phase === 'new' ? 'hello_expected' : 'bad_frame');
-    this.error('bad_frame', id === undefined ? {} : { id }, message);
   }
 }
