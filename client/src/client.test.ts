@@ -92,6 +92,21 @@ describe('connecting', () => {
     expect(() => setUp({ url })).toThrow(expect.objectContaining({ code: 'invalid_url' }));
   });
 
+  test('an address is read also where URL.canParse is not known', () => {
+    vi.stubGlobal(
+      'URL',
+      class extends URL {
+        static override canParse = undefined as never;
+      },
+    );
+    try {
+      expect(() => setUp({ url: 'ws://a.test' })).not.toThrow();
+      expect(() => setUp({ url: 'gateway' })).toThrow(expect.objectContaining({ code: 'invalid_url' }));
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
+
   test.each(['msgpack', 'json'] as const)('speaks %s', (encoding) => {
     const { gateway, client } = setUp({ encoding });
     const seen: unknown[] = [];

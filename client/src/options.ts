@@ -65,8 +65,7 @@ export const toReadyOptions = (options: ClientOptions, transport: () => Transpor
 });
 
 const toWebSocketUrl = (text: string): string => {
-  if (!URL.canParse(text)) throw new ClientError('invalid_url', { message: `${text} is not an address` });
-  const url = new URL(text);
+  const url = parseUrl(text);
   if (url.protocol === 'http:') url.protocol = 'ws:';
   if (url.protocol === 'https:') url.protocol = 'wss:';
   if (url.protocol !== 'ws:' && url.protocol !== 'wss:') {
@@ -75,4 +74,13 @@ const toWebSocketUrl = (text: string): string => {
   if (url.pathname === '/') url.pathname = DEFAULT_PATH;
   url.hash = '';
   return url.href;
+};
+
+// Browsers of 2022 are still on phones, and do not know URL.canParse.
+const parseUrl = (text: string): URL => {
+  try {
+    return new URL(text);
+  } catch (cause) {
+    throw new ClientError('invalid_url', { message: `${text} is not an address`, cause });
+  }
 };
