@@ -120,6 +120,14 @@ describe('connecting', () => {
     expect(seen).toEqual([{ sequence: 5 }]);
   });
 
+  test('an option that is undefined is one that was not given', () => {
+    const { gateway, client } = setUp({ agent: undefined, maxAttempts: undefined, random: undefined } as never);
+    client.connect();
+    gateway.welcome();
+
+    expect(gateway.link.last('hello').agent).toBe('sluice-js');
+  });
+
   test('shows connecting, connected, reconnecting (n), disconnected', () => {
     const { gateway, clock, client, states } = setUp();
     client.connect();

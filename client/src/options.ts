@@ -58,7 +58,10 @@ export const toReadyOptions = (options: ClientOptions, transport: () => Transpor
   agent: 'sluice-js',
   clock: systemClock,
   random: Math.random,
-  ...options,
+  // Applications pass on what they have; not every compiler tells undefined from absent.
+  ...(Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as unknown as ClientOptions),
   positions: options.positions ?? createMemoryPositions(),
   transport: options.transport ?? transport(),
   url: toWebSocketUrl(options.url),
