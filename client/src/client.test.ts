@@ -128,6 +128,15 @@ describe('connecting', () => {
     expect(gateway.link.last('hello').agent).toBe('sluice-js');
   });
 
+  test('says of a long agent what a gateway takes', () => {
+    const { gateway, client } = setUp({ agent: `Mozilla/5.0 👋${' (iPhone)'.repeat(20)}` });
+    client.connect();
+    gateway.link.open();
+
+    expect(gateway.link.last('hello').agent).toMatch(/^Mozilla\/5\.0  \(iPhone\)/);
+    expect(gateway.link.last('hello').agent).toHaveLength(128);
+  });
+
   test('shows connecting, connected, reconnecting (n), disconnected', () => {
     const { gateway, clock, client, states } = setUp();
     client.connect();

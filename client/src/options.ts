@@ -43,6 +43,12 @@ export interface ClientOptions {
 export type ReadyOptions = Required<ClientOptions>;
 
 const DEFAULT_PATH = '/v1/ws';
+const DEFAULT_AGENT = 'sluice-js';
+/** Of the wire: a hello with more is none. */
+const MAX_AGENT_CHARS = 128;
+
+/** The user agents of browsers are longer on some phones than on others; the beginning says enough to a log. */
+const toAgent = (text: string): string => text.replace(/[^ -~]/g, '').slice(0, MAX_AGENT_CHARS);
 
 /** Throws `invalid_url`. */
 export const toReadyOptions = (options: ClientOptions, transport: () => Transport): ReadyOptions => ({
@@ -55,7 +61,6 @@ export const toReadyOptions = (options: ClientOptions, transport: () => Transpor
   commands: [],
   newCommandId: randomId,
   join: true,
-  agent: 'sluice-js',
   clock: systemClock,
   random: Math.random,
   // Applications pass on what they have; not every compiler tells undefined from absent.
@@ -65,6 +70,7 @@ export const toReadyOptions = (options: ClientOptions, transport: () => Transpor
   positions: options.positions ?? createMemoryPositions(),
   transport: options.transport ?? transport(),
   url: toWebSocketUrl(options.url),
+  agent: toAgent(options.agent ?? DEFAULT_AGENT),
 });
 
 const toWebSocketUrl = (text: string): string => {
