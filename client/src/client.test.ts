@@ -419,6 +419,20 @@ describe('tokens', () => {
     expect(token).toHaveBeenCalledTimes(4);
   });
 
+  test('that of a client that was closed is not used again: another user may have signed in', async () => {
+    const token = vi.fn(async () => `token-${token.mock.calls.length}`);
+    const { gateway, client } = setUp({ token });
+    client.connect();
+    await settle();
+    gateway.welcome({ expiresInMs: 3_600_000 });
+    client.close();
+    client.connect();
+    await settle();
+    gateway.link.open();
+
+    expect(gateway.link.last('hello').token).toBe('token-2');
+  });
+
   test('a callback that fails counts as a failed attempt, with its cause', async () => {
     const cause = new Error('no session');
     const { gateway, client, errors } = setUp({ token: () => Promise.reject(cause) });

@@ -124,6 +124,7 @@ export class SluiceClient implements Client {
     this.#commands.close();
     this.#calls.close();
     this.#input({ kind: 'close' });
+    this.#tokens.forget();
     this.#subscriptions.save();
   }
 

@@ -321,6 +321,17 @@ describe('many commands', () => {
     expect(idsOn(gateway.link)).toEqual([]);
   });
 
+  test('of the next user, given after a close, are sent as that user', () => {
+    const { gateway, client } = connect();
+    client.close();
+    client.connect();
+    void client.send('note.add', {});
+    gateway.link.open();
+    gateway.link.send({ ...welcome(), subject: 'u-2' } as DownFrame);
+
+    expect(idsOn(gateway.link)).toEqual(['id-1']);
+  });
+
   test('of one user are not taken along by what the next one sends as soon as there is a connection', async () => {
     const { gateway, clock, client } = connect();
     const sent = client.send('note.add', { of: 'u-1' });

@@ -197,6 +197,8 @@ export class Commands {
   close(): void {
     this.disconnected();
     this.#rejectAll('connection_closed');
+    // What is sent from now on is the next user's, who may be another one.
+    this.#subject = undefined;
   }
 
   /** Sends what may be under way now, oldest first. */

@@ -41,7 +41,7 @@ export interface Client<
   connect(): void;
   /** Resolves once connected; rejects with a ClientError when the state becomes `failed` or the client is closed. */
   connected(): Promise<void>;
-  /** Disconnects. Subscriptions and positions are kept for another `connect`; commands and calls are dropped. */
+  /** Disconnects. Subscriptions and positions are kept for another `connect`; commands, calls and the token are dropped. */
   close(): void;
   /** Connects now: after `failed`, or instead of waiting for the next attempt. */
   retry(): void;

@@ -11,7 +11,7 @@ import type { Transport } from './transports/transport.ts';
 export interface ClientOptions {
   /** Of the gateway: ws, wss, http or https. Without a path, `/v1/ws`. */
   readonly url: string;
-  /** A token, or where to get one: called before the first connection and whenever a fresh one is needed. */
+  /** A token, or where to get one: called before the first connection, after a `close`, and whenever a fresh one is needed. */
   readonly token: string | (() => Promise<string>);
   readonly encoding?: Encoding;
   /** Where positions outlive subscriptions. Default: memory. */

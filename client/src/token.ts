@@ -48,6 +48,11 @@ export class TokenSource {
     );
   }
 
+  /** Who is asked next may be somebody else. */
+  forget(): void {
+    if (this.canRefresh) this.#token = undefined;
+  }
+
   stopWaiting(): void {
     this.#questions++;
   }
