@@ -225,3 +225,26 @@ test('what was left under its plain name before it could be joined is not joined
   expect(requests(link)).toEqual([`unsubscribe ${USER}`]);
   expect(joined).toEqual([]);
 });
+
+test('a position is found by whatever name the channel is subscribed to in the next life', () => {
+  const positions = createMemoryPositions();
+  const requested = setUp({ positions });
+  requested.client.subscribe('user');
+  requested.client.connect();
+  requested.gateway.welcome().send(subscribed(1, USER), event(1, 5));
+  requested.client.close();
+
+  const joined = setUp({ positions });
+  joined.client.connect();
+  const link = joined.gateway.welcome();
+  link.send(subscribed(0, USER));
+  expect(requests(link)).toEqual([`unsubscribe ${USER}`, `subscribe ${USER} k~e1.5.rx`]);
+  joined.client.subscribe('user');
+  link.send(subscribed(link.last('subscribe').id, USER, { position: 'k~e1.5.rx', recovered: true }), event(1, 6));
+  joined.client.close();
+
+  const again = setUp({ positions });
+  again.client.subscribe('user');
+  again.client.connect();
+  expect(requests(again.gateway.welcome())).toEqual(['subscribe user k~e1.6.ry']);
+});

@@ -35,6 +35,12 @@ export class Joining {
     return found.length === 1 ? found[0] : undefined;
   }
 
+  /** The plain name that means this one of the joined. */
+  plainNameOf(subscription: ChannelSubscription): string | undefined {
+    const plain = subscription.channel.slice(0, subscription.channel.indexOf(':'));
+    return this.find(plain) === subscription ? plain : undefined;
+  }
+
   /** Requests for these go first: whatever travels with the hello is not joined. */
   first(): Iterable<ChannelSubscription> {
     return this.#joined;

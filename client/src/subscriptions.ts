@@ -182,9 +182,10 @@ export class Subscriptions implements SubscriptionHost {
     for (const [id, owner] of this.#byRequest) if (owner === subscription) this.#byRequest.delete(id);
     if (subscription.status !== 'ended') return;
     this.#byChannel.delete(subscription.channel);
+    const plain = this.#joining.plainNameOf(subscription);
     this.#joining.ended(subscription, error === undefined);
     this.#unsaved.delete(subscription);
-    this.#save(subscription);
+    this.#save(subscription, plain);
     if (isTold) this.#leave(subscription.canonical);
   }
 
@@ -301,11 +302,14 @@ export class Subscriptions implements SubscriptionHost {
     }
   }
 
-  #save(subscription: ChannelSubscription): void {
-    const { channel, position } = subscription;
+  /** Under every name by which the application may subscribe to the channel, or be joined to it, in another life. */
+  #save(subscription: ChannelSubscription, plain = this.#joining.plainNameOf(subscription)): void {
+    const { channel, canonical, position } = subscription;
     try {
-      if (position === undefined) this.#context.positions.delete(channel);
-      else this.#context.positions.save(channel, position);
+      for (const name of new Set([channel, canonical, plain ?? channel])) {
+        if (position === undefined) this.#context.positions.delete(name);
+        else this.#context.positions.save(name, position);
+      }
     } catch (cause) {
       this.report(new ClientError('position_store_failed', { channel, cause }));
     }
