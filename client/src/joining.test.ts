@@ -248,3 +248,15 @@ test('a position is found by whatever name the channel is subscribed to in the n
   again.client.connect();
   expect(requests(again.gateway.welcome())).toEqual(['subscribe user k~e1.6.ry']);
 });
+
+test('a second channel of a plain name that stands for the first one is joined for itself', () => {
+  const { gateway, client, joined } = setUp();
+  client.subscribe('shop');
+  client.connect();
+  const link = gateway.welcome();
+  link.send(subscribed(1, 'shop:m-1'));
+  link.send(subscribed(0, 'shop:m-2', { streams: [[2, 'e2']] }), event(2, 7));
+
+  expect(joined.map(({ channel, status }) => [channel, status])).toEqual([['shop:m-2', 'catching_up']]);
+  expect(client.counts.events).toBe(1);
+});

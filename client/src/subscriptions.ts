@@ -232,7 +232,9 @@ export class Subscriptions implements SubscriptionHost {
   }
 
   #standingFor(channel: string): ChannelSubscription | undefined {
-    const isIt = (each: ChannelSubscription): boolean => each.canonical === channel || means(each.channel, channel);
+    // A plain name may mean any of its channels only until it has been found to mean one.
+    const isIt = (each: ChannelSubscription): boolean =>
+      each.canonical === channel || (each.canonical === each.channel && means(each.channel, channel));
     return this.#byChannel.get(channel) ?? [...this.#byChannel.values()].find(isIt);
   }
 
