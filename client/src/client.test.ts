@@ -157,6 +157,15 @@ describe('connecting', () => {
     ]);
   });
 
+  test('the state is the same object until it changes, as what renders it expects', () => {
+    const { gateway, client, states } = setUp();
+    client.connect();
+    gateway.welcome();
+
+    expect(client.state).toBe(client.state);
+    expect(client.state).toBe(states.at(-1));
+  });
+
   test('connected() resolves with the welcome and rejects with the code of a failure', async () => {
     const first = setUp();
     first.client.connect();

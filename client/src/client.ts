@@ -57,6 +57,8 @@ export class SluiceClient implements Client {
   readonly #inputs: Input[] = [];
   #isStepping = false;
   #connection: Connection = INITIAL;
+  /** Another object only where it is another state: views compare what they have rendered by identity. */
+  #state: ConnectionState = toConnectionState(INITIAL);
   #link: TransportLink | undefined;
   #lastMessageAtMs = 0;
   #lastError: ErrorFrame | undefined;
@@ -101,7 +103,7 @@ export class SluiceClient implements Client {
   }
 
   get state(): ConnectionState {
-    return toConnectionState(this.#connection);
+    return this.#state;
   }
 
   get subject(): string | undefined {
@@ -179,12 +181,14 @@ export class SluiceClient implements Client {
   }
 
   #step(input: Input): void {
-    const before = this.state;
+    const before = this.#state;
     const moment = { nowMs: this.#options.clock.now(), random: this.#options.random() };
     const { connection, actions } = step(this.#connection, input, this.#policy, moment);
     this.#connection = connection;
+    const state = toConnectionState(connection);
+    if (!isSameState(before, state)) this.#state = state;
     for (const action of actions) this.#perform(action);
-    if (!isSameState(before, this.state)) this.#emitter.emit('state', this.state);
+    if (this.#state !== before) this.#emitter.emit('state', this.#state);
   }
 
   #perform(action: Action): void {
