@@ -215,6 +215,15 @@ test('a listener that closes the client when a channel is joined finds it all ri
   expect(requests(gateway.welcome())).toEqual([`subscribe ${USER}`]);
 });
 
+test('one that could not be joined leaves nothing behind either when its listener closes the client', () => {
+  const { gateway, clock, client } = setUp();
+  client.on('joined', () => client.close());
+  client.connect();
+  gateway.welcome().send({ kind: 'error', code: 'rate_limited', message: '', id: 0, channel: USER });
+
+  expect(clock.pending).toBe(0);
+});
+
 test('what was left under its plain name before it could be joined is not joined either', () => {
   const { gateway, client, joined } = setUp();
   client.subscribe('user').unsubscribe();

@@ -226,9 +226,14 @@ export class Subscriptions implements SubscriptionHost {
   #joinRefused(frame: ErrorFrame): void {
     const { channel, code } = frame;
     if (channel === undefined || this.#standingFor(channel) || !this.#joining.isWanted(channel)) return;
-    if (frame.retryAfterMs !== undefined || isRetryable(code)) this.#addJoined(channel).refused(frame);
-    // Nobody has asked for it: that it is not to be had is no news.
-    else if (code !== 'forbidden') this.report(new ClientError(code, { channel, message: frame.message }));
+    if (frame.retryAfterMs !== undefined || isRetryable(code)) {
+      const subscription = this.#addJoined(channel);
+      // A listener that ended the connection has ended the wait as well.
+      if (this.#context.isReady()) subscription.refused(frame);
+    } else if (code !== 'forbidden') {
+      // Nobody has asked for it: that it is not to be had is no news.
+      this.report(new ClientError(code, { channel, message: frame.message }));
+    }
   }
 
   #standingFor(channel: string): ChannelSubscription | undefined {
