@@ -380,6 +380,24 @@ describe('tokens', () => {
     expect(link.last('auth').token).toBe('token');
   });
 
+  test('a callback that did not answer is asked again when the gateway warns', async () => {
+    const answers: ((token: string) => void)[] = [];
+    const token = vi.fn(() => new Promise<string>((resolve) => answers.push(resolve)));
+    const { gateway, clock, client } = setUp({ token });
+    client.connect();
+    answers[0]!('token-1');
+    await settle();
+    const link = gateway.welcome({ expiresInMs: 40_000 });
+    clock.advance(33_000);
+    link.send({ kind: 'token_expiring', inMs: 7_000 });
+    answers[2]!('token-2');
+    await settle();
+
+    expect(token).toHaveBeenCalledTimes(3);
+    expect(link.last('auth').token).toBe('token-2');
+    expect(link.received.filter(({ kind }) => kind === 'auth')).toHaveLength(1);
+  });
+
   test('a reconnect does not start with a token that is about to expire', async () => {
     const token = vi.fn(async () => 'token');
     const { gateway, clock, client } = setUp({ token });

@@ -290,6 +290,12 @@ const refresh = ({ connection, phase, policy }: Connected): Step =>
         actions: [{ kind: 'fetch_token', isFresh: true }],
       };
 
+/** The last call: a callback that hangs since the refresh was due is asked once more. */
+const warned = (context: Connected): Step =>
+  context.phase.refresh === 'fetching'
+    ? { connection: context.connection, actions: [{ kind: 'fetch_token', isFresh: true }] }
+    : refresh(context);
+
 const refreshed = ({ connection, phase }: Connected): Step =>
   phase.refresh !== 'fetching'
     ? unchanged(connection)
@@ -393,7 +399,7 @@ const TABLE: Table = {
   welcome:        { ...unconnected, connecting: welcomed, connected: stay },
   lost:           { ...unconnected, connecting: lost, connected: lost },
   draining:       { ...unconnected, connecting: stay, connected: draining },
-  token_expiring: { ...unconnected, connecting: stay, connected: refresh },
+  token_expiring: { ...unconnected, connecting: stay, connected: warned },
   auth_accepted:  { ...unconnected, connecting: stay, connected: refreshAccepted },
   auth_refused:   { ...unconnected, connecting: stay, connected: refreshRefused },
   backoff_over:   { ...unconnected, waiting: attemptNow, connecting: stay, connected: stay },
