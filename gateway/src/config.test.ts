@@ -183,6 +183,11 @@ describe('faults', () => {
   });
 });
 
+test('pings come sooner than a client takes silence for a dead link, which is a minute at the most', () => {
+  expect(good({ SLUICE_PING_INTERVAL_MS: '45000' }).pingIntervalMs).toBe(45_000);
+  expect(optionsAtFault({ SLUICE_PING_INTERVAL_MS: '60000' })).toEqual(['SLUICE_PING_INTERVAL_MS']);
+});
+
 describe('options together', () => {
   const without = { SLUICE_TOKEN_SECRET: undefined };
 

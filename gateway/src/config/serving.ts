@@ -123,7 +123,8 @@ export const SERVING: { readonly [K in keyof ServingOptions]: Option<ServingOpti
     section: CONNECTIONS,
     default: 25 * SECOND,
     min: SECOND,
-    max: 5 * MINUTE,
+    // A client gives a link up after a minute without a frame, whatever the interval.
+    max: 45 * SECOND,
     help: 'Pings carry how far the streams have come, and find dead links: silence of twice this and the hello timeout ends a connection.',
   }),
   helloTimeoutMs: integer({
