@@ -13,7 +13,8 @@ export interface ClientEvents {
   error: ClientError;
   /**
    * The gateway has joined the client to a channel: listen here, before its first events arrive. `subscribe` returns the
-   * same subscription, once; unsubscribing is remembered for as long as the client lives.
+   * same subscription, once, unless there were events that nobody heard: then this one ends, and the channel is asked for
+   * anew. Unsubscribing is remembered for as long as the client lives.
    */
   joined: Subscription;
 }

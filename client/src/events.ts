@@ -103,6 +103,10 @@ export class Emitter {
     };
   }
 
+  get isEmpty(): boolean {
+    return this.#listeners.size === 0;
+  }
+
   has(name: string): boolean {
     return this.#listeners.has(name);
   }

@@ -95,6 +95,48 @@ test('after a cut a joined channel goes on from its position, first of all that 
   expect(joined).toHaveLength(1);
 });
 
+test('one that had events before anybody listened begins anew for who asks for it then', () => {
+  const { gateway, client, joined } = setUp();
+  client.connect();
+  const link = gateway.welcome();
+  link.send(subscribed(0, USER), event(1, 7));
+  const heard: unknown[] = [];
+  client.subscribe('user', { first: { last: 5 } }).on('event', ({ sequence }) => heard.push(sequence));
+
+  expect(requests(link)).toEqual([`unsubscribe ${USER}`, 'subscribe user']);
+  expect(link.last('subscribe').first).toEqual({ last: 5 });
+  link.send(
+    event(1, 8),
+    { kind: 'unsubscribed', channel: USER, id: link.last('unsubscribe').id },
+    subscribed(link.last('subscribe').id, USER, { streams: [[2, 'e1']] }),
+    event(2, 7),
+    event(2, 8),
+  );
+  expect(heard).toEqual([7, 8]);
+  expect(joined[0]?.status).toBe('ended');
+});
+
+test('nor is its position saved before anybody listens: what was missed is still owed in another life', () => {
+  const positions = createMemoryPositions();
+  positions.save(USER, POSITION);
+  const { gateway, clock, client } = setUp({ positions });
+  client.connect();
+  const link = gateway.welcome();
+  link.send(subscribed(0, USER));
+  const served = (id: number) => subscribed(id, USER, { position: POSITION, recovered: true });
+  link.send(served(link.last('subscribe').id), event(1, 6));
+  clock.advance(1_000);
+  expect(positions.load(USER)).toBe(POSITION);
+
+  const heard: unknown[] = [];
+  client.subscribe(USER).on('event', ({ sequence }) => heard.push(sequence));
+  link.send(served(link.last('subscribe').id), event(1, 6));
+  clock.advance(1_000);
+
+  expect(heard).toEqual([6]);
+  expect(positions.load(USER)).toBe('k~e1.6.ry');
+});
+
 test('a position of an earlier life is gone on from: what the gateway began with is given back', () => {
   const positions = createMemoryPositions();
   positions.save(USER, POSITION);
@@ -248,7 +290,7 @@ test('a position is found by whatever name the channel is subscribed to in the n
   const link = joined.gateway.welcome();
   link.send(subscribed(0, USER));
   expect(requests(link)).toEqual([`unsubscribe ${USER}`, `subscribe ${USER} k~e1.5.rx`]);
-  joined.client.subscribe('user');
+  joined.client.subscribe('user').on('event', () => {});
   link.send(subscribed(link.last('subscribe').id, USER, { position: 'k~e1.5.rx', recovered: true }), event(1, 6));
   joined.client.close();
 

@@ -24,9 +24,19 @@ export class Joining {
 
   /** The joined subscription that this name means, once: a second `subscribe` is one too many, as for any channel. */
   claim(name: string): ChannelSubscription | undefined {
-    for (const each of this.#left) if (means(name, each) || means(each, name)) this.#left.delete(each);
+    this.want(name);
     const subscription = this.find(name);
     return subscription && this.#unclaimed.delete(subscription) ? subscription : undefined;
+  }
+
+  /** The application asks for what it may have left. */
+  want(name: string): void {
+    for (const each of this.#left) if (means(name, each) || means(each, name)) this.#left.delete(each);
+  }
+
+  /** What came by joining and went to nobody is owed to whoever asks for the channel one day. */
+  isOwed(subscription: ChannelSubscription): boolean {
+    return subscription.isUnheard && this.#joined.has(subscription);
   }
 
   /** By its own name, or the plain one: a channel is joined as what its plain name stands for, where that is one. */

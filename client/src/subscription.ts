@@ -98,6 +98,7 @@ export class ChannelSubscription implements Subscription {
    */
   #unanswered: EncodedPosition | undefined;
   #inDelivery: (() => void) | undefined;
+  #isUnheard = false;
 
   constructor(channel: string, options: SubscribeOptions, cursor: Cursor, host: SubscriptionHost) {
     this.channel = channel;
@@ -119,6 +120,11 @@ export class ChannelSubscription implements Subscription {
 
   get canonical(): string {
     return this.#canonical;
+  }
+
+  /** The last event came while there was no listener at all. */
+  get isUnheard(): boolean {
+    return this.#isUnheard;
   }
 
   on<Value>(name: string, listener: Listener<Value>): () => void {
@@ -240,6 +246,7 @@ export class ChannelSubscription implements Subscription {
       cursor.sequence = sequence;
       cursor.timeMs = timeMs;
     };
+    this.#isUnheard = this.#emitter.isEmpty;
     this.#inDelivery = pass;
     this.#emitter.emit(type, event);
     this.#emitter.emit('event', event);

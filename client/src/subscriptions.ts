@@ -78,7 +78,12 @@ export class Subscriptions implements SubscriptionHost {
     if (!isReadable(channel)) throw new ClientError('invalid_channel', { channel });
     // A position of the application's is one that a channel which runs already cannot go back to.
     const joined = typeof options.position === 'string' ? undefined : this.#joining.claim(channel);
-    if (joined) return joined;
+    if (joined && !this.#joining.isOwed(joined)) return joined;
+    // What came before anybody listened would be missed: the channel is asked for anew.
+    if (joined) {
+      joined.unsubscribe();
+      this.#joining.want(channel);
+    }
     if (this.get(channel)) throw new ClientError('already_subscribed', { channel });
     if (this.#byChannel.size >= this.#context.maxSubscriptions) {
       throw new ClientError('too_many_subscriptions', { channel });
@@ -150,7 +155,9 @@ export class Subscriptions implements SubscriptionHost {
   save(): void {
     this.#cancelSave?.();
     this.#cancelSave = undefined;
-    for (const subscription of this.#unsaved) this.#save(subscription);
+    for (const subscription of this.#unsaved) {
+      if (!this.#joining.isOwed(subscription)) this.#save(subscription, this.#namesOf(subscription));
+    }
     this.#unsaved.clear();
   }
 
@@ -182,10 +189,11 @@ export class Subscriptions implements SubscriptionHost {
     for (const [id, owner] of this.#byRequest) if (owner === subscription) this.#byRequest.delete(id);
     if (subscription.status !== 'ended') return;
     this.#byChannel.delete(subscription.channel);
-    const plain = this.#joining.plainNameOf(subscription);
-    this.#joining.ended(subscription, error === undefined);
     this.#unsaved.delete(subscription);
-    this.#save(subscription, plain);
+    const names = this.#namesOf(subscription);
+    const isOwed = this.#joining.isOwed(subscription);
+    this.#joining.ended(subscription, error === undefined);
+    if (!isOwed) this.#save(subscription, names);
     if (isTold) this.#leave(subscription.canonical);
   }
 
@@ -309,11 +317,15 @@ export class Subscriptions implements SubscriptionHost {
     }
   }
 
-  /** Under every name by which the application may subscribe to the channel, or be joined to it, in another life. */
-  #save(subscription: ChannelSubscription, plain = this.#joining.plainNameOf(subscription)): void {
-    const { channel, canonical, position } = subscription;
+  /** By any of them the application may subscribe to the channel, or be joined to it, in another life. */
+  #namesOf(subscription: ChannelSubscription): ReadonlySet<string> {
+    const { channel, canonical } = subscription;
+    return new Set([channel, canonical, this.#joining.plainNameOf(subscription) ?? channel]);
+  }
+
+  #save({ channel, position }: ChannelSubscription, names: ReadonlySet<string>): void {
     try {
-      for (const name of new Set([channel, canonical, plain ?? channel])) {
+      for (const name of names) {
         if (position === undefined) this.#context.positions.delete(name);
         else this.#context.positions.save(name, position);
       }
