@@ -17,6 +17,7 @@ import { Commands, type Acknowledgement, type SendOptions } from './commands.ts'
 import type { Client, ClientEvents } from './contract.ts';
 import { ClientError } from './errors.ts';
 import { Emitter, type Listener } from './events.ts';
+import { Everywhere } from './everywhere.ts';
 import { toMessage } from './message.ts';
 import type { ReadyOptions } from './options.ts';
 import { rehearse } from './rehearsal.ts';
@@ -49,6 +50,7 @@ export class SluiceClient implements Client {
   readonly #options: ReadyOptions;
   readonly #policy: ConnectionPolicy;
   readonly #emitter = new Emitter((cause, name) => this.#listenerThrew(cause, name));
+  readonly #everywhere = new Everywhere((cause, name) => this.#listenerThrew(cause, name));
   readonly #subscriptions: Subscriptions;
   readonly #commands: Commands;
   readonly #calls: Calls;
@@ -90,6 +92,7 @@ export class SluiceClient implements Client {
       ...context,
       positions: options.positions,
       maxSubscriptions: options.maxSubscriptions,
+      everywhere: this.#everywhere,
       report: (error) => this.#report(error),
       joined: (subscription) => this.#emitter.emit('joined', subscription),
     });
@@ -162,8 +165,8 @@ export class SluiceClient implements Client {
     return this.#calls.presence(channel);
   }
 
-  on<Name extends keyof ClientEvents>(name: Name, listener: Listener<ClientEvents[Name]>): () => void {
-    return this.#emitter.on(name, listener);
+  on<Value>(name: string, listener: Listener<Value>): () => void {
+    return (isOfClient(name) ? this.#emitter : this.#everywhere).on(name, listener);
   }
 
   // --- The state machine -----------------------------------------------------------------------------------------
@@ -429,6 +432,9 @@ export class SluiceClient implements Client {
     return this.#requestId;
   }
 }
+
+const OF_CLIENT: Readonly<Record<keyof ClientEvents, true>> = { state: true, error: true, joined: true };
+const isOfClient = (name: string): boolean => Object.hasOwn(OF_CLIENT, name);
 
 /** To where uncaught errors go, and not through the client. */
 const rethrow = (cause: unknown): void => {

@@ -2,7 +2,7 @@
 import type { CallOptions, ChannelPresence } from './calls.ts';
 import type { Acknowledgement, SendOptions } from './commands.ts';
 import type { ClientError } from './errors.ts';
-import type { EventTypes, Listener } from './events.ts';
+import type { AnyEvent, ChannelEvent, EventTypes, Listener } from './events.ts';
 import type { ConnectionState } from './state.ts';
 import type { SubscribeOptions, Subscription } from './subscription.ts';
 import type { DeliveryCounts } from './subscriptions.ts';
@@ -18,6 +18,19 @@ export interface ClientEvents {
    */
   joined: Subscription;
 }
+
+export type ClientEventName<Events extends EventTypes> = keyof ClientEvents | 'event' | (keyof Events & string);
+
+export type ClientEventValue<
+  Events extends EventTypes,
+  Name extends ClientEventName<Events>,
+> = Name extends keyof ClientEvents
+  ? ClientEvents[Name]
+  : Name extends 'event'
+    ? AnyEvent<Events>
+    : Name extends keyof Events & string
+      ? ChannelEvent<Name, Events[Name]>
+      : never;
 
 /** Command names to their data: `CommandsOf<typeof catalogue>`. */
 export type CommandTypes = object;
@@ -56,8 +69,8 @@ export interface Client<
   subscription(channel: string): Subscription<Events> | undefined;
   /**
    * Resolves once the command is stored; whether a service accepts it comes as an event with the command's id. Until
-   * then it is kept and sent again, with the same id, after every interruption: it is applied once. At most 100 are kept,
-   * for 24 hours; `close` and another user's token drop them. Rejects with a ClientError.
+   * then it is kept and sent again, with the same id, after every interruption: it is applied once. At most 100 and
+   * 4 MiB are kept, for 24 hours; `close` and another user's token drop them. Rejects with a ClientError.
    */
   send<Name extends keyof Commands & string>(
     name: Name,
@@ -75,5 +88,9 @@ export interface Client<
    * ClientError: `not_subscribed`, `forbidden`, `unavailable`, ...
    */
   presence(channel: string): Promise<ChannelPresence>;
-  on<Name extends keyof ClientEvents>(name: Name, listener: Listener<ClientEvents[Name]>): () => void;
+  /**
+   * Listens to the client itself, or by type to events on whatever channel, each once: one that comes on two channels, an
+   * order's status on `order:` and `user:`, is that of the first. The returned function stops that.
+   */
+  on<Name extends ClientEventName<Events>>(name: Name, listener: Listener<ClientEventValue<Events, Name>>): () => void;
 }

@@ -2,7 +2,7 @@
 export type { EncodedPosition, FirstEvents } from '@sluice/schemas';
 export type { CallOptions, ChannelPresence } from './calls.ts';
 export type { Acknowledgement, CommandRule, SendOptions } from './commands.ts';
-export type { CallTypes, Client, ClientEvents, CommandTypes } from './contract.ts';
+export type { CallTypes, Client, ClientEventName, ClientEvents, ClientEventValue, CommandTypes } from './contract.ts';
 export type { Clock } from './clock.ts';
 export { CLIENT_ERRORS, ClientError, type ClientErrorCode } from './errors.ts';
 export type {

@@ -19,6 +19,7 @@ import { Cursor, type Head, type StreamCursor } from './cursor.ts';
 import { ClientError } from './errors.ts';
 import {
   Emitter,
+  type ChannelEvent,
   type EphemeralEvent,
   type EventTypes,
   type Listener,
@@ -64,6 +65,12 @@ export interface SubscriptionHost {
   moved(subscription: ChannelSubscription): void;
   /** No more frames are wanted; `isTold` if the gateway has to hear of it. Without an error the application ended it. */
   left(subscription: ChannelSubscription, isTold: boolean, error?: ClientError): void;
+  /** Somebody listens to the client, whatever the channel. */
+  readonly isListenedTo: boolean;
+  /** After the subscription's own listeners, those of the client. */
+  hear(event: ChannelEvent): void;
+  /** What follows on the channel is to be folded from the beginning. */
+  forgetHeard(): void;
   /** A listener threw, or nobody listens for an error of the subscription. */
   report(error: ClientError): void;
 }
@@ -205,6 +212,7 @@ export class ChannelSubscription implements Subscription {
     this.#status = { kind: 'catching_up', id };
     this.#unanswered = undefined;
     this.#bind(frame.streams, this.#cursor.reset(position.value, frame.streams));
+    this.#host.forgetHeard();
     this.#host.moved(this);
     const from = frame.from === undefined ? {} : { from: frame.from };
     this.#emit('reset', { channel: this.channel, reason: frame.reason, ...from });
@@ -246,10 +254,9 @@ export class ChannelSubscription implements Subscription {
       cursor.sequence = sequence;
       cursor.timeMs = timeMs;
     };
-    this.#isUnheard = this.#emitter.isEmpty;
+    this.#isUnheard = this.#emitter.isEmpty && !this.#host.isListenedTo;
     this.#inDelivery = pass;
-    this.#emitter.emit(type, event);
-    this.#emitter.emit('event', event);
+    this.#hand(event);
     this.#inDelivery = undefined;
     // Only now: what a crash in between repeats is better than what it loses.
     pass();
@@ -261,8 +268,7 @@ export class ChannelSubscription implements Subscription {
   ephemeral({ type, data }: Ephemeral): void {
     if (this.#wireId() === undefined) return;
     const event: EphemeralEvent = { channel: this.channel, type, data, isEphemeral: true, isLive: true };
-    this.#emitter.emit(type, event);
-    this.#emitter.emit('event', event);
+    this.#hand(event);
   }
 
   ping(heads: readonly Head[]): void {
@@ -296,6 +302,12 @@ export class ChannelSubscription implements Subscription {
   unsubscribed(frame: Unsubscribed): void {
     if (frame.code === undefined) this.#end({ isTold: false });
     else this.refused({ code: frame.code });
+  }
+
+  #hand(event: ChannelEvent): void {
+    this.#emitter.emit(event.type, event);
+    this.#emitter.emit('event', event);
+    this.#host.hear(event);
   }
 
   /** Id of the request under which the gateway serves the channel now. */

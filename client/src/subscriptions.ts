@@ -15,6 +15,8 @@ import {
 import type { Clock } from './clock.ts';
 import { Cursor } from './cursor.ts';
 import { ClientError } from './errors.ts';
+import type { ChannelEvent } from './events.ts';
+import type { Everywhere } from './everywhere.ts';
 import { JOINED_ID, Joining, means } from './joining.ts';
 import type { PositionStore } from './positions.ts';
 import { ChannelSubscription, type Stream, type SubscribeOptions, type SubscriptionHost } from './subscription.ts';
@@ -29,6 +31,8 @@ export interface SubscriptionsContext {
   isReady(): boolean;
   nextRequestId(): number;
   report(error: ClientError): void;
+  /** Listeners of the client, who hear each event once. */
+  readonly everywhere: Everywhere;
   /** The gateway has joined the client to a channel that it did not ask for. */
   joined(subscription: ChannelSubscription): void;
 }
@@ -195,6 +199,18 @@ export class Subscriptions implements SubscriptionHost {
     this.#joining.ended(subscription, error === undefined);
     if (!isOwed) this.#save(subscription, names);
     if (isTold) this.#leave(subscription.canonical);
+  }
+
+  get isListenedTo(): boolean {
+    return this.#context.everywhere.hasListeners;
+  }
+
+  hear(event: ChannelEvent): void {
+    this.#context.everywhere.hear(event);
+  }
+
+  forgetHeard(): void {
+    this.#context.everywhere.reset();
   }
 
   report(error: ClientError): void {
