@@ -226,6 +226,21 @@ describe('many commands', () => {
     await expect(Promise.allSettled(kept)).resolves.toHaveLength(100);
   });
 
+  test('of at most 4 MiB together are kept, and what is acknowledged makes room', async () => {
+    const { client, gateway } = setUp();
+    const large = { text: 'x'.repeat(900_000) };
+    for (let i = 0; i < 4; i++) void client.send('note.add', large);
+
+    await expect(client.send('note.add', large)).rejects.toMatchObject({ code: 'queue_full' });
+    void client.send('note.add', {}, { commandId: 'small' });
+    client.connect();
+    const link = gateway.welcome();
+    link.send({ kind: 'ok', id: link.last('command').id, sequence: 1 });
+    void client.send('note.add', large, { commandId: 'later' });
+    for (let i = 0; i < 4; i++) link.send({ kind: 'ok', id: link.last('command').id, sequence: 2 + i });
+    expect(link.last('command').commandId).toBe('later');
+  });
+
   test('leave a few at a time, the next ones as the first are acknowledged', () => {
     const { gateway, client } = setUp();
     for (let i = 0; i < 100; i++) void client.send('note.add', {});

@@ -76,6 +76,7 @@ const ORDER_BY_RULE: Readonly<Record<OfflineRule, Order>> = {
 };
 
 const MAX_KEPT = 100;
+const MAX_KEPT_BYTES = 4 * 1_048_576;
 const KEEP_MS = 24 * 3_600_000;
 /** What a gateway takes of one connection at once, with room to spare; the rest follows as it is acknowledged. */
 const MAX_IN_FLIGHT = 32;
@@ -89,6 +90,7 @@ export class Commands {
   /** In the order of `send`, by name and id. */
   readonly #pending = new Map<string, Pending>();
   readonly #byRequest = new Map<number, Pending>();
+  #keptBytes = 0;
   #bytesInFlight = 0;
   #maxFrameBytes = DEFAULT_MAX_FRAME_BYTES;
   #subject: string | undefined;
@@ -121,6 +123,7 @@ export class Commands {
     }
     // Sent, it would cost the connection.
     if (rehearsed.bytes > this.#maxFrameBytes) return refuse('frame_too_large');
+    if (this.#keptBytes + rehearsed.bytes > MAX_KEPT_BYTES) return refuse('queue_full');
     let settle: Pick<Pending, 'resolve' | 'reject'> | undefined;
     const promise = new Promise<Acknowledgement>((resolve, reject) => {
       settle = { resolve, reject };
@@ -136,6 +139,7 @@ export class Commands {
       requestId: undefined,
     };
     this.#pending.set(key, pending);
+    this.#keptBytes += pending.bytes;
     this.#flow();
     // Others are before it, or the gateway has asked for a pause: later would be too late.
     if (!isQueued && pending.requestId === undefined) this.#reject(pending, 'queue_full');
@@ -251,7 +255,7 @@ export class Commands {
   #forget(pending: Pending): void {
     if (pending.requestId !== undefined) this.#land(pending.requestId);
     pending.stopExpiry();
-    this.#pending.delete(keyOf(pending));
+    if (this.#pending.delete(keyOf(pending))) this.#keptBytes -= pending.bytes;
   }
 
   /** Timers do not run while a device sleeps; while it is awake its clock may be set back, and they know better. */
