@@ -1,8 +1,6 @@
 // The client: a thin shell that feeds the state machine, carries out its actions, and hands frames to subscriptions.
 import {
   decodeDown,
-  encodeFrame,
-  PROTOCOL_VERSION,
   SUBPROTOCOLS,
   type Call,
   type Command,
@@ -18,8 +16,8 @@ import type { Client, ClientEvents } from './contract.ts';
 import { ClientError } from './errors.ts';
 import { Emitter, type Listener } from './events.ts';
 import { Everywhere } from './everywhere.ts';
-import { toMessage } from './message.ts';
 import type { ReadyOptions } from './options.ts';
+import { Outgoing } from './outgoing.ts';
 import { rehearse } from './rehearsal.ts';
 import {
   INITIAL,
@@ -39,11 +37,6 @@ import { TokenSource } from './token.ts';
 import type { TransportLink } from './transports/transport.ts';
 import { whenConnected } from './when-connected.ts';
 
-/** Subscribes travel with the hello up to here; before it knows the token a gateway takes few and small messages. */
-const MAX_GREETING_BYTES = 16_384;
-const MAX_GREETING_FRAMES = 128;
-/** Requests are a few bytes each: more than this queued means that the connection takes nothing. */
-const MAX_BUFFERED_BYTES = 1_048_576;
 const ABNORMAL = 1006;
 
 export class SluiceClient implements Client {
@@ -55,6 +48,7 @@ export class SluiceClient implements Client {
   readonly #commands: Commands;
   readonly #calls: Calls;
   readonly #tokens: TokenSource;
+  readonly #outgoing: Outgoing;
   readonly #timers = new Map<Timer, () => void>();
   readonly #inputs: Input[] = [];
   #isStepping = false;
@@ -103,6 +97,13 @@ export class SluiceClient implements Client {
       newId: options.newCommandId,
     });
     this.#calls = new Calls(context);
+    const { agent, join } = options;
+    this.#outgoing = new Outgoing({
+      ...{ encoding, agent, join },
+      requests: () => this.#subscriptions.requests(),
+      isCurrent: (link) => link === this.#link,
+      overflowed: () => this.#lost(ABNORMAL, { code: 'send_overflow' }),
+    });
   }
 
   get state(): ConnectionState {
@@ -205,7 +206,7 @@ export class SluiceClient implements Client {
       case 'open':
         return this.#open();
       case 'greet':
-        return this.#greet();
+        return this.#link && this.#outgoing.greet(this.#link, this.#tokens.token);
       case 'send_token':
         this.#authId = this.#nextRequestId();
         return void this.#send({ kind: 'auth', id: this.#authId, token: this.#tokens.token ?? '' });
@@ -251,57 +252,13 @@ export class SluiceClient implements Client {
     this.#link = link;
   }
 
-  #greet(): void {
-    const { encoding, agent, join } = this.#options;
-    const token = this.#tokens.token;
-    const hello = encodeFrame(
-      {
-        kind: 'hello',
-        version: PROTOCOL_VERSION,
-        ...(token !== undefined && { token }),
-        agent,
-        ...(join && { isJoining: true }),
-      },
-      encoding,
-    );
-    this.#sendRequests(hello);
-  }
-
-  /** All channels that are not on the wire; what does not fit beside a hello follows the welcome. */
-  #sendRequests(hello?: Uint8Array): void {
-    const chunk = hello ? [hello] : [];
-    let bytes = hello?.length ?? 0;
-    const isFull = (): boolean => bytes >= MAX_GREETING_BYTES || chunk.length >= MAX_GREETING_FRAMES;
-    const requests = this.#subscriptions.requests();
-    const link = this.#link;
-    // Taken one by one: a request that was taken counts as sent. One that nobody takes any more must wait for the next link.
-    while (this.#link === link && (!hello || !isFull())) {
-      const { value: frame } = requests.next();
-      if (!frame) break;
-      const encoded = encodeFrame(frame, this.#options.encoding);
-      chunk.push(encoded);
-      bytes += encoded.length;
-      if (hello || !isFull()) continue;
-      this.#sendMessage(chunk.splice(0));
-      bytes = 0;
-    }
-    if (chunk.length > 0) this.#sendMessage(chunk);
-  }
-
   #send(frame: UpFrame): boolean {
     const { phase } = this.#connection;
     // What travelled with the hello can be taken back before the welcome; everything else waits for it.
     const isGreeting = phase.kind === 'connecting' && phase.stage === 'greeting';
     if (!this.#link || !(phase.kind === 'connected' || (isGreeting && frame.kind === 'unsubscribe'))) return false;
-    this.#sendMessage([encodeFrame(frame, this.#options.encoding)]);
+    this.#outgoing.send(this.#link, frame);
     return true;
-  }
-
-  #sendMessage(frames: readonly Uint8Array[]): void {
-    const link = this.#link;
-    if (!link) return;
-    link.send(toMessage(frames, this.#options.encoding));
-    if (link.bufferedBytes > MAX_BUFFERED_BYTES) this.#lost(ABNORMAL, { code: 'send_overflow' });
   }
 
   #drop(closeCode: number): void {
@@ -350,7 +307,7 @@ export class SluiceClient implements Client {
         this.#calls.welcomed(frame.limits.maxFrameBytes);
         this.#commands.welcomed(frame.subject, frame.limits.maxFrameBytes);
         this.#input({ kind: 'welcome', pingIntervalMs: frame.pingIntervalMs, expiresInMs: frame.expiresInMs });
-        if (this.#connection.phase.kind === 'connected') this.#sendRequests();
+        if (this.#connection.phase.kind === 'connected' && this.#link) this.#outgoing.request(this.#link);
         this.#commands.connected();
         return true;
       case 'ok':
