@@ -30,6 +30,7 @@ test.each([
 });
 
 test('a token is asked for by user, role and merchants', () => {
+  expect(parseSubject(['--help'])).toBe('help');
   expect(parseSubject(['--sub', 'u-1'])).toEqual({ sub: 'u-1' });
   expect(parseSubject(['--sub', 'u-2', '--role', 'merchant_owner', '--merchant', 'm-1', '--merchant', 'm-2'])).toEqual({
     sub: 'u-2',
