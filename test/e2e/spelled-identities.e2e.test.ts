@@ -12,6 +12,8 @@ import { type Claims, secretIssuer } from '../kit/token.ts';
 
 const ADA = 'auth0|ada.l*>:%@example.org';
 const SPELLED = encodeSubject(ADA);
+/** What people read is not spelled. */
+const NAME = 'Ada L. 100 %';
 
 interface Fixtures {
   gateway: Gateway;
@@ -55,8 +57,8 @@ const grant = async (connection: NatsConnection, channel: string, sub: string): 
 
 test('a user with such a sub does and gets all that any other does', async ({ run, open, connection }) => {
   await run('chat');
-  const ada = await open({ sub: ADA, name: 'Ada' });
-  const phone = await open({ sub: ADA, name: 'Ada' });
+  const ada = await open({ sub: ADA, name: NAME });
+  const phone = await open({ sub: ADA, name: NAME });
   const agent = await open({ sub: 'agent-1', role: 'agent' });
   const own = `chat:chat-${SPELLED}`;
 
@@ -70,13 +72,20 @@ test('a user with such a sub does and gets all that any other does', async ({ ru
   });
   for (const client of [phone, agent]) {
     await eventually(() => eventsOf(client, own, 'chat.message').length === 1);
-    expect(eventsOf(client, own, 'chat.message')[0]!.data).toMatchObject({ senderId: SPELLED, text: 'hello' });
+    expect(eventsOf(client, own, 'chat.message')[0]!.data).toMatchObject({
+      senderId: SPELLED,
+      senderName: NAME,
+      text: 'hello',
+    });
   }
   await eventually(() => eventsOf(ada, `user:${SPELLED}`, 'command.applied').length === 1);
 
   // Typing reaches others, and none of the typist's devices.
   expect(await send(ada, 'chat.typing', { chatId: `chat-${SPELLED}`, isTyping: true })).toMatchObject({ kind: 'ok' });
-  expect(await agent.next('ephemeral')).toMatchObject({ channel: own, data: { userId: SPELLED, isTyping: true } });
+  expect(await agent.next('ephemeral')).toMatchObject({
+    channel: own,
+    data: { userId: SPELLED, userName: NAME, isTyping: true },
+  });
   expect(phone.frames.filter(({ kind }) => kind === 'ephemeral')).toEqual([]);
 
   // A grant in the same spelling lets in, and nobody else.

@@ -15,7 +15,7 @@ const OPTIONS: Omit<AuthOptions, 'key'> = {
   maxTokenBytes: 16_384,
   subjectEncoding: 'none',
   role: { claim: 'role', fallback: 'customer' },
-  claims: new Set(['merchantId']),
+  claims: { all: new Set(['merchantId', 'name']), inSubjects: new Set(['merchantId']) },
   jwks: { timeoutMs: 1_000, cooldownMs: 0, maxAgeMs: 60_000 },
 };
 
@@ -234,14 +234,16 @@ describe('issuer, audience, subject, role', () => {
     expect(await outcome(forge({ alg: 'HS256' }, claims({ sub })))).toBe('token_invalid');
   });
 
-  test('with the percent encoding, subjects and claims are spelled safely', async () => {
+  test('with the percent encoding, what enters subjects is spelled safely, and what people read is left alone', async () => {
     const authenticator = createAuthenticator({ ...OPTIONS, key: secretKey, subjectEncoding: 'percent' }, clock);
 
-    const one = await authenticator.verify(await sign(claims({ sub: 'auth0|a.b', merchantId: ['m.1', 'm:2', 3] })));
+    const one = await authenticator.verify(
+      await sign(claims({ sub: 'auth0|a.b', merchantId: ['m.1', 'm:2', 3], name: 'Ada L.' })),
+    );
     const empty = await authenticator.verify(await sign(claims({ sub: '' })));
 
     expect(one.ok && one.value.subject).toBe('auth0|a%2Eb');
-    expect(one.ok && one.value.claims).toEqual({ merchantId: ['m%2E1', 'm%3A2', 3] });
+    expect(one.ok && one.value.claims).toEqual({ merchantId: ['m%2E1', 'm%3A2', 3], name: 'Ada L.' });
     expect(empty.ok).toBe(false);
   });
 

@@ -15,7 +15,7 @@ import {
 import { encodeSubject, fail, ok, parseSubjectToken, type Result, type SubjectEncoding } from '@sluice/schemas';
 import type { Clock } from '../operations/clock.ts';
 import type { VerificationKey } from './keys.ts';
-import type { Principal } from './permission.ts';
+import type { ClaimNames, Principal } from './permission.ts';
 
 export type AuthOutcome = 'accepted' | AuthFault;
 export type AuthFault = 'token_missing' | 'token_invalid' | 'token_expired' | 'auth_unavailable';
@@ -30,7 +30,7 @@ export interface AuthOptions {
   /** The catalogue's: where the role is found. */
   readonly role: { readonly claim: string; readonly fallback: string };
   /** Claims that a principal keeps, from `claimsOf(catalogue)`; the rest would cost memory per connection. */
-  readonly claims: ReadonlySet<string>;
+  readonly claims: ClaimNames;
   readonly jwks: {
     readonly timeoutMs: number;
     /** How soon after a successful fetch a key that is not in the set may cause another. */
@@ -192,8 +192,11 @@ const toPrincipal = (payload: JWTPayload, options: AuthOptions): Result<Principa
   const subject = parseSubjectToken(spell(payload['sub']));
   const role = roleOf(payload, options.role);
   if (!subject.ok || role === undefined) return fail('token_invalid');
-  const kept = [...options.claims].filter((name) => Object.hasOwn(payload, name));
-  const claims = Object.fromEntries(kept.map((name) => [name, spell(payload[name])]));
+  const { all, inSubjects } = options.claims;
+  const kept = [...all].filter((name) => Object.hasOwn(payload, name));
+  // What is only shown to people, such as their name, is nobody's token of a subject.
+  const told = kept.map((name) => [name, inSubjects.has(name) ? spell(payload[name]) : payload[name]]);
+  const claims = Object.fromEntries(told) as Principal['claims'];
   const { exp } = payload;
   return ok({
     subject: subject.value,

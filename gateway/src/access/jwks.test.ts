@@ -83,7 +83,7 @@ const authenticator = (jwks: Partial<AuthOptions['jwks']> = {}): Authenticator =
       maxTokenBytes: 16_384,
       subjectEncoding: 'none',
       role: { claim: 'role', fallback: 'customer' },
-      claims: new Set(),
+      claims: { all: new Set(), inSubjects: new Set() },
       jwks: { timeoutMs: 2_000, cooldownMs: 0, maxAgeMs: 600_000, ...jwks },
     },
     { now: () => nowMs },

@@ -10,6 +10,7 @@ import {
   mustCompileCatalogue,
   param,
   orders,
+  rez,
   state,
 } from '@sluice/schemas';
 import { Type } from 'typebox';
@@ -320,6 +321,11 @@ test('two list claims combine up to the limit', () => {
 const filtersMatch = (resolved: ReturnType<typeof resolveChannel>, subject: string): boolean =>
   resolved.ok && resolved.value.streams.some(({ filters }) => filters.some((each) => isSubjectMatch(each, subject)));
 
-test('a catalogue says which claims it reads', () => {
-  expect([...claimsOf(ORDERS)].sort()).toEqual(['merchantId', 'sub']);
+test('a catalogue says which claims it reads, and which of them enter subjects', () => {
+  const sorted = (names: ReadonlySet<string>): string[] => [...names].sort();
+  const both = ['merchantId', 'sub'];
+
+  expect(sorted(claimsOf(ORDERS).all)).toEqual(both);
+  expect(sorted(claimsOf(mustCompileCatalogue(rez)).all)).toEqual(['merchantId', 'name', 'sub']);
+  expect(sorted(claimsOf(mustCompileCatalogue(rez)).inSubjects)).toEqual(both);
 });

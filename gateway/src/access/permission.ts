@@ -8,6 +8,7 @@ import {
   type Binding,
   type Catalogue,
   type Channel,
+  type EphemeralField,
   type ErrorCode,
   type Family,
   type FilterDefinition,
@@ -15,7 +16,7 @@ import {
   type Result,
 } from '@sluice/schemas';
 
-/** A verified caller. Claims are those that the catalogue names, spelled as subjects spell them. */
+/** A verified caller. Claims are those that the catalogue names; what enters subjects is spelled as they spell it. */
 export interface Principal {
   readonly subject: string;
   readonly role: string;
@@ -160,28 +161,39 @@ const resolveParameters = (
 export const takesGrants = ({ channels }: Pick<Catalogue, 'channels'>): boolean =>
   [...channels.values()].some(({ definition }) => definition.access.some(({ isGranted }) => isGranted));
 
-/** Names of the claims that a catalogue reads: the only ones that a principal has to keep. */
+/**
+ * Names of the claims that a catalogue reads: the only ones that a principal has to keep. Those `inSubjects` are spelled as
+ * subjects spell them, the others stay as people read them.
+ */
 export const claimsOf = ({
   channels,
   commands,
   actorClaims,
-}: Pick<Catalogue, 'channels' | 'commands' | 'actorClaims'>): ReadonlySet<string> => {
-  const names = new Set<string>(actorClaims);
+}: Pick<Catalogue, 'channels' | 'commands' | 'actorClaims'>): ClaimNames => {
+  const inSubjects = new Set<string>();
   for (const { definition } of channels.values()) {
     const { owner = {}, plain = {}, access } = definition;
     const bindings = access.flatMap((entry) => [entry.where ?? {}, ...entry.filters.map((filter) => filter.bindings)]);
     for (const binding of [owner, plain, ...bindings].flatMap((each) => Object.values(each))) {
-      if (binding.kind === 'claim') names.add(binding.name);
-      else if (binding.kind === 'text' && binding.claim !== undefined) names.add(binding.claim);
+      if (binding.kind === 'claim') inSubjects.add(binding.name);
+      else if (binding.kind === 'text' && binding.claim !== undefined) inSubjects.add(binding.claim);
     }
   }
+  const all = new Set<string>(actorClaims);
   for (const { effect } of commands.values()) {
-    for (const value of [effect?.keys ?? {}, effect?.data ?? {}].flatMap((each) => Object.values(each))) {
-      if (typeof value === 'object' && 'claim' in value) names.add(value.claim);
-    }
+    for (const name of claimsIn(effect?.keys)) inSubjects.add(name);
+    for (const name of claimsIn(effect?.data)) all.add(name);
   }
-  return names;
+  return { all: new Set([...all, ...inSubjects]), inSubjects };
 };
+
+export interface ClaimNames {
+  readonly all: ReadonlySet<string>;
+  readonly inSubjects: ReadonlySet<string>;
+}
+
+const claimsIn = (fields: Readonly<Record<string, EphemeralField>> = {}): readonly string[] =>
+  Object.values(fields).flatMap((value) => (typeof value === 'object' && 'claim' in value ? [value.claim] : []));
 
 /** Safe values of a claim or a text. Undefined if one is missing or *any* of them is unsafe: such a token grants nothing. */
 const boundValues = (

@@ -177,6 +177,6 @@ export const NETWORK: { readonly [K in keyof NetworkOptions]: Option<NetworkOpti
     section: TOKENS,
     choices: SUBJECT_ENCODINGS,
     default: 'none',
-    help: '`percent` spells claims that no NATS subject can carry (`auth0|a.b` as `auth0|a%2Eb`): each of `. * > : %`, whitespace and control characters as %XX of its UTF-8 bytes. Producers must write their subjects the same way.',
+    help: '`percent` spells the claims that enter subjects so that a subject can carry them (`auth0|a.b` as `auth0|a%2Eb`): each of `. * > : %`, whitespace and control characters as %XX of its UTF-8 bytes. Producers must write their subjects the same way.',
   }),
 };
