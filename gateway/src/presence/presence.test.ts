@@ -104,6 +104,20 @@ test('whoever dies while clearing away after another one is cleared away after',
   expect([...server.leases.keys()]).toEqual(['third.1']);
 });
 
+test('an entry that a pod writes after it was declared dead keeps nobody online', async () => {
+  const { server, pass, told, startPod } = createWorld();
+  const [first] = [startPod('first'), startPod('second')];
+  first.open('u');
+  await pass(DEAD_AFTER_MS);
+  first.kill();
+  while (server.entries.get('u first.1')!.removedAtMs === undefined) await pass(50);
+  // On its way since before, and there before the others look who has an entry.
+  server.entries.set('u first.1', {});
+  await pass(DEAD_AFTER_MS);
+
+  expect(told()).toEqual(['u online', 'u offline']);
+});
+
 test('what a bucket must be like', () => {
   const good = { subjects: ['$KV.presence.>'], allow_direct: true, max_msgs_per_subject: 1 };
   const codes = (config: Record<string, unknown>): string[] =>

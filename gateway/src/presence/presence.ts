@@ -192,9 +192,10 @@ export class Presence {
   #isAlive(pod: string): boolean | Promise<boolean> {
     if (pod === this.#own?.pod) return true;
     const known = this.#watch.leases.get(pod);
-    // One that is not listed may have come since.
-    if (known === undefined) return this.#options.store.readLease(pod).then((lease) => lease?.state === 'alive');
-    return known.state === 'alive';
+    // Who has ended does not come back. Of the others only the leader knows: one that is not listed may have come since, and
+    // one that was declared dead since may have written an entry late, after everybody had been cleared away.
+    if (known !== undefined && known.state !== 'alive') return false;
+    return this.#options.store.readLease(pod).then((lease) => lease?.state === 'alive');
   }
 
   // --- leases ------------------------------------------------------------------------------------------------------
