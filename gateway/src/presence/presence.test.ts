@@ -63,6 +63,20 @@ test('a bucket that was emptied is filled again', async () => {
   expect([...server.entries.keys()]).toEqual([`u ${pod.presence.podId}`]);
 });
 
+test('who has just left when the bucket is emptied is told to be offline all the same', async () => {
+  const { server, pass, told, startPod } = createWorld();
+  const pod = startPod('pod');
+  pod.open('u');
+  await pass(2 * LEASE_MS - 1_000);
+  pod.close('u');
+  server.leases.clear();
+  server.entries.clear();
+  await pass(2 * LEASE_MS);
+
+  expect(told()).toEqual(['u online', 'u offline']);
+  expect([pod.presence.here, pod.presence.pending]).toEqual([0, 0]);
+});
+
 test('an entry of a pod that nobody ever heard of keeps nobody online', async () => {
   const { server, pass, told, startPod } = createWorld();
   const pod = startPod('pod');

@@ -122,7 +122,7 @@ test('a doubt that comes while the arrival is written is not lost', () => {
   expect(next()).toBe('arrive u');
 });
 
-test('another life writes all again who are here; what the old one left behind is not ours', () => {
+test('another life writes all again who are here, and tells of those who have left as before', () => {
   settle('here');
   settle('lingering');
   settle('leaving');
@@ -131,10 +131,23 @@ test('another life writes all again who are here; what the old one left behind i
   residents.left('lingering', 0);
   residents.startAgain();
 
+  expect(finish()).toMatchObject({ kind: 'leave', user: 'leaving' });
   expect(finish()).toMatchObject({ kind: 'arrive', user: 'here' });
   expect(next()).toBeUndefined();
   residents.sweep(LINGER_MS);
+  expect(finish()).toMatchObject({ kind: 'leave', user: 'lingering' });
   expect([next(), residents.size]).toEqual([undefined, 1]);
+});
+
+test('what has left is forgotten although the life in which it was written has ended', () => {
+  settle();
+  residents.left('u', -LINGER_MS);
+  residents.sweep(0);
+  const leave = residents.take()!;
+  residents.startAgain();
+  residents.done(leave);
+
+  expect([next(), residents.size]).toEqual([undefined, 0]);
 });
 
 test('what the old life finishes late does not count for the new one', () => {

@@ -13,7 +13,7 @@ export interface Task {
 
 interface Resident {
   isHere: boolean;
-  /** An entry of this life may exist. */
+  /** An entry may exist, or the user have been told to be online. */
   hasEntry: boolean;
   /** The entry was written, and the user told to be online, since the last doubt. */
   isSettled: boolean;
@@ -79,10 +79,11 @@ export class Residents {
   startAgain(): void {
     this.#life++;
     for (const [user, resident] of this.#residents) {
-      resident.hasEntry = false;
       resident.isSettled = false;
-      if (resident.isHere) this.#dirty.add(user);
-      else if (!resident.isBusy && !this.#lingering.has(user)) this.#forget(user);
+      // Of who is not here the leave remains to be told: where the bucket is another one, nobody finds an entry to tell it by.
+      if (!resident.isHere) continue;
+      resident.hasEntry = false;
+      this.#dirty.add(user);
     }
   }
 
@@ -133,10 +134,8 @@ export class Residents {
   done({ kind, user, life }: Task): void {
     const resident = this.#residents.get(user)!;
     resident.isBusy = false;
-    if (life === this.#life) {
-      if (kind === 'arrive') resident.isSettled = !this.#dirty.has(user);
-      else resident.hasEntry = resident.isSettled = false;
-    }
+    if (kind === 'leave') resident.hasEntry = resident.isSettled = false;
+    else if (life === this.#life) resident.isSettled = !this.#dirty.has(user);
     this.#look(user, resident);
   }
 
