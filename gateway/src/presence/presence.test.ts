@@ -77,6 +77,24 @@ test('who has just left when the bucket is emptied is told to be offline all the
   expect([pod.presence.here, pod.presence.pending]).toEqual([0, 0]);
 });
 
+test('a clock that is set back keeps nobody online and holds no write up', async () => {
+  const { server, pass, told, startPod } = createWorld();
+  const pod = startPod('pod');
+  for (const user of ['u-1', 'u-2']) pod.open(user);
+  await pass(3_000);
+  pod.close('u-1');
+  pod.isCut = true;
+  pod.open('u-3');
+  await pass(200);
+  server.clock.setBack(3_600_000);
+  pod.heal();
+  await pass(500);
+  pod.close('u-2');
+  await pass(LINGER_MS + 2_000);
+
+  expect(told().slice(2).sort()).toEqual(['u-1 offline', 'u-2 offline', 'u-3 online']);
+});
+
 test('an entry of a pod that nobody ever heard of keeps nobody online', async () => {
   const { server, pass, told, startPod } = createWorld();
   const pod = startPod('pod');

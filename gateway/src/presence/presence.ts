@@ -52,7 +52,7 @@ export class Presence {
   #former: string[] = [];
   #timers: TimerHandle[] = [];
   #inFlight = 0;
-  #pausedUntilMs = 0;
+  #failedMs = Number.NEGATIVE_INFINITY;
   #renewedMs = 0;
   #ticking: Promise<void> | undefined;
   #isStopped = false;
@@ -143,13 +143,19 @@ export class Presence {
 
   #pump(): void {
     while (this.#own && !this.#isStopped && this.#inFlight < MAX_IN_FLIGHT) {
-      if (this.#options.clock.now() < this.#pausedUntilMs) return;
+      if (this.#isPausing) return;
       const task = this.#residents.take();
       const eviction = task ? undefined : this.#evictions.take();
       if (task) void this.#run(this.#settle(task, this.#own.pod), task, this.#residents);
       else if (eviction) void this.#run(this.#evict(eviction), eviction, this.#evictions);
       else return;
     }
+  }
+
+  /** Something has failed a moment ago. By a clock that was set back since that moment lies ahead: it does not count. */
+  get #isPausing(): boolean {
+    const sinceMs = this.#options.clock.now() - this.#failedMs;
+    return sinceMs >= 0 && sinceMs < RETRY_MS;
   }
 
   async #run<T>(work: Promise<void>, task: T, owner: { done(task: T): void; failed(task: T): void }): Promise<void> {
@@ -159,7 +165,7 @@ export class Presence {
       owner.done(task);
     } catch (error) {
       owner.failed(task);
-      this.#pausedUntilMs = this.#options.clock.now() + RETRY_MS;
+      this.#failedMs = this.#options.clock.now();
       this.#trouble('settle', error);
     }
     this.#inFlight--;

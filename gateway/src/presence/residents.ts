@@ -98,7 +98,8 @@ export class Residents {
   /** Ends what has lingered long enough. */
   sweep(nowMs: number): void {
     for (const [user, dueMs] of this.#lingering) {
-      if (dueMs > nowMs) break;
+      // Nobody lingers longer than that: such a time is of a clock that was set back since.
+      if (dueMs > nowMs && dueMs <= nowMs + this.#lingerMs) break;
       this.#lingering.delete(user);
       const { hasEntry, isBusy } = this.#residents.get(user)!;
       if (hasEntry || isBusy) this.#dirty.add(user);
