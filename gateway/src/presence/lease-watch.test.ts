@@ -49,6 +49,27 @@ test('a server whose clock was set back begins anew', () => {
   expect(suspects(watch, lease('me', 54_000), lease('other', 52_000))).toEqual([]);
 });
 
+test('who died before the clock of the server was set back is dead as soon as any other', () => {
+  const watch = new LeaseWatch(16_000);
+  const dead = { ...lease('other', 100_000), sequence: 10 };
+  const mine = (sequence: number, timeMs: number): Lease => ({ ...lease('me', timeMs), sequence });
+  suspects(watch, mine(11, 102_000), dead);
+
+  for (const at of [0, 1, 2, 3]) expect(suspects(watch, mine(12 + at, 50_000 + at * 4_000), dead)).toEqual([]);
+  expect(suspects(watch, mine(16, 66_000), dead)).toEqual(['other']);
+});
+
+test('in a bucket that is another one, and counts anew, everybody has the whole time', () => {
+  const watch = new LeaseWatch(16_000);
+  for (let now = 100_000; now <= 120_000; now += 4_000) suspects(watch, lease('me', now), lease('other', now));
+
+  const fresh = [
+    { ...lease('me', 124_000), sequence: 1 },
+    { ...lease('other', 124_001), sequence: 2 },
+  ];
+  expect(suspects(watch, ...fresh)).toEqual([]);
+});
+
 test('one that said that it left is cleared away after at once; one that was declared dead, after the same time', () => {
   expect(after(0, lease('other', 0, 'left'))).toEqual(['other']);
   expect(after(12_000, lease('other', 0, 'dead'))).toEqual([]);

@@ -4,8 +4,8 @@ import type { Lease } from './store.ts';
 
 export class LeaseWatch {
   readonly #deadAfterMs: number;
-  /** Store times of our own lease, from the first of an unbroken row to the newest. */
-  #row: { startMs: number; endMs: number } | undefined;
+  /** Our own lease, from the first of an unbroken row of writes to the newest. */
+  #row: { readonly start: Lease; readonly end: Lease } | undefined;
   #leases: ReadonlyMap<string, Lease> = new Map();
 
   constructor(deadAfterMs: number) {
@@ -29,13 +29,19 @@ export class LeaseWatch {
     const mine = this.#leases.get(own);
     if (mine === undefined) return [];
     const row = this.#row;
-    // A gap in ours may be everybody's, as an outage is; so may a jump of the server's clock, either way.
-    const isUnbroken = row && mine.timeMs >= row.endMs && mine.timeMs - row.endMs <= this.#deadAfterMs / 2;
-    const { startMs } = isUnbroken ? row : { startMs: mine.timeMs };
-    this.#row = { startMs, endMs: mine.timeMs };
-    return leases.filter(({ pod, state, timeMs }) => {
+    const start = row && this.#isUnbroken(row.end, mine) ? row.start : mine;
+    this.#row = { start, end: mine };
+    return leases.filter(({ pod, state, sequence, timeMs }) => {
       if (pod === own) return false;
-      return state === 'left' || mine.timeMs - Math.max(timeMs, startMs) >= this.#deadAfterMs;
+      // Written before the row, it has stood still since its start at least: its time may be of a clock that was set back.
+      const sinceMs = sequence < start.sequence ? start.timeMs : Math.max(timeMs, start.timeMs);
+      return state === 'left' || mine.timeMs - sinceMs >= this.#deadAfterMs;
     });
+  }
+
+  /** A gap in ours may be everybody's, as an outage is; so may a jump of the server's clock, either way, and another bucket. */
+  #isUnbroken(last: Lease, mine: Lease): boolean {
+    if (mine.sequence < last.sequence || mine.timeMs < last.timeMs) return false;
+    return mine.timeMs - last.timeMs <= this.#deadAfterMs / 2;
   }
 }

@@ -1,5 +1,5 @@
-// Users come and go on several pods that are killed, cut off from NATS, stopped and started: what has been told is right in
-// the end, and every transition was told once.
+// Users come and go on several pods that are killed, cut off from NATS, stopped and started, by clocks that are set back:
+// what has been told is right in the end, and every transition was told once.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ManualClock } from '../operations/manual-clock.fixture.ts';
@@ -14,6 +14,7 @@ type Step =
   | { readonly kind: 'open' | 'close'; readonly pod: number; readonly user: string }
   | { readonly kind: 'kill' | 'stop' | 'cut' | 'heal'; readonly pod: number }
   | { readonly kind: 'outage' | 'end_of_outage' }
+  | { readonly kind: 'set_back'; readonly ms: number }
   | { readonly kind: 'pass'; readonly ms: number };
 
 const pod = fc.nat(PODS - 1);
@@ -28,12 +29,15 @@ const fault = fc.record({
   pod,
 });
 const outage = fc.record({ kind: fc.constantFrom('outage' as const, 'end_of_outage' as const) });
+/** All clocks at once: the pods' and the server's. */
+const setBack = fc.record({ kind: fc.constant('set_back' as const), ms: fc.oneof(fc.nat(20_000), fc.nat(3_600_000)) });
 const steps = fc.array(
   fc.oneof(
     { weight: 6, arbitrary: open },
     { weight: 4, arbitrary: pass },
     { weight: 2, arbitrary: fault },
     { weight: 1, arbitrary: outage },
+    { weight: 1, arbitrary: setBack },
   ),
   { minLength: 1, maxLength: 25 },
 );
@@ -85,6 +89,8 @@ class World {
       case 'end_of_outage':
         for (const each of this.pods) each.heal();
         return;
+      case 'set_back':
+        return this.clock.setBack(step.ms);
       case 'pass':
         return this.pass(step.ms);
     }
