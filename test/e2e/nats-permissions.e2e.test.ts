@@ -91,6 +91,46 @@ test('a service reads commands and cannot send one', async ({ admin, service, ga
   expect(await message?.ackAck()).toBe(true);
 });
 
+test('a service cannot have JetStream store a command for it', async ({ admin, service }) => {
+  const envelope = { commandId: 'c-9', command: 'note.add', actor: { sub: 'u-2', role: 'admin' }, data: {} };
+  const { stream } = await jetstream(service).publish('note.u-1.n-1.added', JSON.stringify(envelope));
+
+  // What it asks for comes on the subject that it names, whoever may publish there.
+  service.publish(`$JS.API.DIRECT.GET.${stream}`, '{"seq":1}', { reply: 'cmd.note.add.u-2.c-9' });
+  service.publish(`$JS.API.DIRECT.GET.${stream}.note.u-1.n-1.added`, '', { reply: 'cmd.note.add.u-2.c-9' });
+  await service.flush();
+  await jetstream(admin).publish('cmd.note.add.u-1.c-1', '{}');
+
+  expect((await storedCommands(admin)).map(({ subject }) => subject)).toEqual(['cmd.note.add.u-1.c-1']);
+});
+
+test('a service answers what it was asked, in nobody else’s place, and tells nobody who is online', async ({
+  nats,
+  admin,
+  service,
+}) => {
+  const heard: string[] = [];
+  for (const subject of ['_INBOX_gateway.>', 'user.*.*']) {
+    admin.subscribe(subject, { callback: (_, message) => void heard.push(message.subject) });
+  }
+  await admin.flush();
+  const asked = service.subscribe('call.note.count.*', { max: 1 });
+  await service.flush();
+  await using asGateway = await login(nats, 'gateway');
+  asGateway.publish('call.note.count.u-1', '{}', { reply: '_INBOX_gateway.a.1' });
+  for await (const message of asked) {
+    message.respond('{}');
+    service.publish('_INBOX_gateway.a.2', '{"stream":"CMD","seq":1}');
+  }
+  for (const state of ['online', 'offline']) service.publish(`user.u-1.${state}`, '{}');
+  await service.flush();
+  asGateway.publish('user.u-1.online', '{}');
+  await asGateway.flush();
+  await admin.flush();
+
+  expect(heard).toEqual(['_INBOX_gateway.a.1', 'user.u-1.online']);
+});
+
 test('neither can purge what was stored, and a service cannot make typing up', async ({
   nats,
   admin,
