@@ -41,6 +41,14 @@ describe('a command with an effect', () => {
     expect(published).toEqual([typed(true)]);
   });
 
+  test('leaves out what the token says is nothing: it is no text', () => {
+    const { effects, sender, published } = setUp();
+    const nameless = { ...sender, principal: { ...sender.principal!, claims: { name: null } } };
+    effects.apply(nameless, TYPING, { chatId: 'c-1', isTyping: true });
+
+    expect(published[0]?.data).toEqual({ chatId: 'c-1', userId: 'u-1', isTyping: true, timestamp: NOW });
+  });
+
   test.each([
     ['on another channel', true, 'chat:c-2'],
     ['not let in yet, or not any more', false, 'chat:c-1'],

@@ -151,7 +151,9 @@ export class Effects {
     if (field === 'now') return new Date(this.#options.clock.now()).toISOString();
     if ('field' in field) return ownValue(data, field.field);
     if (field.claim === 'sub') return principal.subject;
-    return field.claim === 'role' ? principal.role : ownValue(principal.claims, field.claim);
+    if (field.claim === 'role') return principal.role;
+    // Identity providers write null where they know of none; as a value it would fit no schema, and nobody would get the event.
+    return ownValue(principal.claims, field.claim) ?? undefined;
   }
 }
 
