@@ -44,8 +44,8 @@ interface Entry extends Known {
 
 /** Changes that the tail has passed, of whatever grant: an outdated leader may answer with what was before them. */
 const MAX_RECENT = 4_096;
-/** Longer delays overflow the timers of Node. */
-const MAX_TIMER_MS = 0x7fff_ffff;
+/** Timers count what passes, and a machine that slept has its clock set ahead: so soon an expiry is looked at again. */
+const MAX_TIMER_MS = 10_000;
 
 export class GrantTable {
   readonly #clock: Clock;
@@ -162,9 +162,10 @@ export class GrantTable {
     return [...(this.#entries.get(grant)?.holds ?? [])].filter(({ state }) => state === 'suspended');
   }
 
-  denySuspendedSince(untilMs: number): void {
+  denySuspendedFor(ms: number, nowMs: number): void {
     for (const hold of [...this.#suspended]) {
-      if (hold.suspendedMs <= untilMs) this.deny(hold, 'grants_unavailable');
+      hold.suspendedMs = Math.min(hold.suspendedMs, nowMs);
+      if (nowMs - hold.suspendedMs >= ms) this.deny(hold, 'grants_unavailable');
     }
   }
 

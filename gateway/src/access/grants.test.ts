@@ -112,6 +112,15 @@ test('an expiry ends a grant without any message, and a later one is kept instea
   expect(longer.told).toEqual(['granted', 'revoked']);
 });
 
+test('a clock that is set ahead ends what it takes past its expiry', async () => {
+  stream.put(GRANT, clock.now() + 3_600_000);
+  const { holder } = await hold();
+  clock.setBack(-3_600_000);
+  clock.advance(10_000);
+
+  expect(holder.told).toEqual(['granted', 'revoked']);
+});
+
 test('an expiry further off than any timer can wait is waited for', async () => {
   const days = 60 * 86_400_000;
   stream.put(GRANT, clock.now() + days);
@@ -156,6 +165,20 @@ test('members stay while the tail is away for the time of an election; after it 
   clock.advance(500);
   await answerAll();
   expect(holder.told).toEqual(['granted', 'suspended', 'granted']);
+});
+
+test('a clock that is set back gives nobody more time', async () => {
+  stream.put(GRANT);
+  const { holder } = await hold();
+  stream.isFollowing = false;
+  clock.advance(5_000);
+  clock.setBack(3_600_000);
+  clock.advance(10_500);
+  expect(holder.told).toEqual(['granted', 'suspended']);
+
+  clock.setBack(3_600_000);
+  clock.advance(10_500);
+  expect(holder.told).toEqual(['granted', 'suspended', 'grants_unavailable']);
 });
 
 test('who was revoked while the tail was away learns it, and who cannot be confirmed is told to come back', async () => {

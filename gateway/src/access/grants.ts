@@ -157,12 +157,14 @@ export class GrantBook implements Grants {
 
   #sweep(): void {
     const nowMs = this.#clock.now();
+    // Of a clock that was set back: who is in must not stay for as long.
+    this.#currentMs = Math.min(this.#currentMs, nowMs);
     if (this.#source.isCurrent()) {
       this.#currentMs = nowMs;
       this.#noticePurge(nowMs);
       void this.#confirm();
     } else if (nowMs - this.#currentMs >= STALE_MS) this.#table.suspend(nowMs);
-    this.#table.denySuspendedSince(nowMs - PATIENCE_MS);
+    this.#table.denySuspendedFor(PATIENCE_MS, nowMs);
   }
 
   /** No message tells of what was purged. */

@@ -44,7 +44,7 @@ export class ManualClock implements Clock {
     this.#nowMs = untilMs;
   }
 
-  /** The machine's clock is set back; timers, which count what passes, are not. */
+  /** The machine's clock is set back (ahead, if that is negative); timers, which count what passes, are not. */
   setBack(ms: number): void {
     this.#nowMs -= ms;
     for (const timer of this.#timers) timer.dueMs -= ms;
