@@ -119,6 +119,7 @@ export class ReaderWatch {
   #tick(): void {
     const { clock, watched } = this.#options;
     const nowMs = clock.now();
+    if (nowMs < this.#tickedMs) this.#clockWasSetBack(this.#tickedMs - nowMs);
     // What the process slept or computed through was not silence: sockets are read after this tick.
     const stalledMs = Math.max(0, nowMs - this.#tickedMs - 2 * TICK_MS);
     this.#tickedMs = nowMs;
@@ -137,10 +138,21 @@ export class ReaderWatch {
     this.#moveIfUseless(nowMs);
   }
 
+  /** What was so long ago still is: else the leader would not be read, and no silence noticed, for as long. */
+  #clockWasSetBack(byMs: number): void {
+    this.#silentSinceMs -= byMs;
+    this.#servedMs -= byMs;
+    this.#leaderAskedMs -= byMs;
+    this.#advancedMs -= byMs;
+    this.readings.lastHeardMs -= byMs;
+    this.readings.leaderReadMs -= byMs;
+    this.#comparison.reset();
+  }
+
   #moveIfUseless(nowMs: number): void {
     const { nats, stream, watched } = this.#options;
     const { live, requests } = nats;
-    const readMs = Math.max(this.readings.leaderReadMs, this.#servedMs, requests.connectedSinceMs);
+    const readMs = Math.max(this.readings.leaderReadMs, this.#servedMs, pastOf(requests.connectedSinceMs, nowMs));
     if (requests.isConnected && nowMs - readMs > NO_SERVICE_MS) {
       const isSameServer = live.serverId === requests.serverId;
       requests.moveToAnotherServer(`no reading of the leader of ${stream}`);
@@ -149,7 +161,7 @@ export class ReaderWatch {
     }
     const recreatingSinceMs = watched.recreatingSinceMs();
     if (recreatingSinceMs === undefined || !live.isConnected) return;
-    const madeMs = Math.max(recreatingSinceMs, this.#servedMs, live.connectedSinceMs);
+    const madeMs = Math.max(pastOf(recreatingSinceMs, nowMs), this.#servedMs, pastOf(live.connectedSinceMs, nowMs));
     if (nowMs - madeMs > NO_SERVICE_MS) live.moveToAnotherServer(`no consumer of ${stream}`);
   }
 
@@ -198,3 +210,6 @@ export class ReaderWatch {
     else watched.doubt('leader_ahead');
   }
 }
+
+/** A time that lies ahead is of a clock that was set back since: long ago. */
+const pastOf = (timeMs: number, nowMs: number): number => (timeMs <= nowMs ? timeMs : 0);

@@ -274,7 +274,8 @@ class OrderedReader implements Reader {
       this.#setState('recreating');
     }
     while (this.#state !== 'stopped') {
-      const waitMs = this.#nextAttemptMs - this.#clock.now();
+      // Never longer: an attempt that lies further ahead is of a clock that was set back since.
+      const waitMs = Math.min(this.#nextAttemptMs - this.#clock.now(), MAX_BACKOFF_MS);
       if (waitMs > 0) await delay(this.#clock, waitMs);
       if (this.#isStopped()) break;
       this.#nextAttemptMs = this.#clock.now() + this.#backoffMs;
