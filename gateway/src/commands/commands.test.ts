@@ -125,6 +125,7 @@ describe('a command', () => {
   test.each([
     ['msgpack', { text: 'x', at: Number.NaN }, { text: 'x', at: null }],
     ['json', { text: 'x', deep: JSON.parse('{"__proto__": {"admin": true}, "a": 1}') }, { text: 'x', deep: { a: 1 } }],
+    ['json', { text: 'x', deep: JSON.parse('[[{"__proto__": [], "a": 1}]]') }, { text: 'x', deep: [[{ a: 1 }]] }],
   ] as const)('what is stored of %s is what was checked: no value that JSON lacks, no __proto__', async (...row) => {
     const [encoding, data, expected] = row;
     const { say, pod } = createBench({ catalogue: CATALOGUE }, encoding);

@@ -126,6 +126,14 @@ const PROTO = '__proto__';
  * something else than what is stored. A key `__proto__` is left out, which could reach into a careless reader's objects.
  */
 const toPlainJson = (json: string): JsonObject => {
-  const drop = (key: string, value: unknown): unknown => (key === PROTO ? undefined : value);
-  return JSON.parse(json, json.includes(`"${PROTO}"`) ? drop : undefined) as JsonObject;
+  const plain = JSON.parse(json) as JsonObject;
+  if (json.includes(`"${PROTO}"`)) dropProto(plain);
+  return plain;
+};
+
+/** In place. JSON.parse would call a reviver for each value, which takes ten times as long as to read it. */
+const dropProto = (value: unknown): void => {
+  if (typeof value !== 'object' || value === null) return;
+  if (Object.hasOwn(value, PROTO)) delete (value as Record<string, unknown>)[PROTO];
+  for (const each of Object.values(value)) dropProto(each);
 };
