@@ -55,6 +55,8 @@ export class GrantTable {
   /** Waiting to be confirmed: usually none, of very many. */
   readonly #suspended = new Set<Hold>();
   #generation = 0;
+  /** What is older is not stored any more. */
+  #purgedBefore = 0;
 
   constructor(clock: Clock, onFault: (error: unknown, where: string) => void) {
     this.#clock = clock;
@@ -96,7 +98,7 @@ export class GrantTable {
     return { entry, generation: this.#generation, sequence: entry?.sequence ?? 0, holds };
   }
 
-  /** False if the question was about a stream that is gone: its answer says nothing about this one. */
+  /** False if the answer says nothing about what the stream holds now: it was about what is gone. */
   answer({ entry, generation, sequence, holds }: Question, change: GrantChange | undefined): boolean {
     if (generation !== this.#generation) return false;
     if (!entry || this.#entries.get(entry.grant) !== entry) return true;
@@ -107,6 +109,8 @@ export class GrantTable {
       this.#learn(entry, sequence, 0);
     }
     const isGranted = entry.untilMs > this.#clock.now();
+    // The tail told of it after the question, and it was purged before the answer.
+    if (isGranted && entry.sequence < this.#purgedBefore) return false;
     for (const hold of holds) {
       if (hold.state !== 'waiting' && hold.state !== 'suspended') continue;
       if (!isGranted) this.deny(hold, hold.state === 'suspended' ? 'revoked' : 'forbidden');
@@ -132,12 +136,19 @@ export class GrantTable {
   /** Another stream: nothing that was known counts. */
   begin(): void {
     this.#generation++;
+    this.#purgedBefore = 0;
     this.#recent.clear();
     for (const entry of this.#entries.values()) {
       entry.sequence = 0;
       entry.untilMs = 0;
       this.#arm(entry);
     }
+  }
+
+  /** Nothing that is older is stored any more: whoever has been granted something by it has to be confirmed. */
+  purged(before: number, nowMs: number): void {
+    this.#purgedBefore = before;
+    this.suspend(nowMs, before);
   }
 
   /** Whoever has been granted something by a change before that sequence has to be confirmed. */

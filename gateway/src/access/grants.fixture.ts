@@ -70,6 +70,12 @@ export class ModelGrantStream implements GrantSource {
     this.#last = this.log.at(-1)?.sequence ?? 0;
   }
 
+  /** All but the newest are taken out of the stream, which no message tells; also what the tail has not got yet. */
+  purge(keep: number): void {
+    this.log = keep === 0 ? [] : this.log.slice(-keep);
+    this.untold = this.untold.filter((change) => this.log.includes(change));
+  }
+
   /** Taken out without a word. */
   remove(grant: string): void {
     this.log = this.log.filter((change) => change.grant !== grant);

@@ -21,7 +21,7 @@ const happening = fc.oneof(
   { weight: 2, arbitrary: fc.record({ what: fc.constant('release' as const), which: fc.nat(5) }) },
   { weight: 4, arbitrary: fc.record({ what: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 12_000 }) }) },
   { weight: 2, arbitrary: fc.record({ what: fc.constantFrom('cut' as const, 'heal', 'leaderGone', 'leaderBack') }) },
-  { weight: 1, arbitrary: fc.record({ what: fc.constant('replace' as const), keep: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constantFrom('replace' as const, 'purge'), keep: fc.nat(2) }) },
 );
 
 type Happening = typeof happening extends fc.Arbitrary<infer H> ? H : never;
@@ -102,6 +102,9 @@ class World {
       case 'leaderBack':
         stream.isLeaderThere = event.what === 'leaderBack';
         break;
+      case 'purge':
+        stream.purge(event.keep);
+        break;
       case 'replace':
         stream.replace(event.keep);
         this.told.clear();
@@ -128,9 +131,9 @@ class World {
     for (const { grant: name, holder, isReleased } of this.held) {
       if (isReleased || holder.last !== 'granted') continue;
       const change = this.told.get(name);
-      // A put that the leader has told goes before an end that the tail told before it.
+      // A put that the leader has told goes before an end that the tail told before it; a purge is told by nobody.
       const newest = this.stream.newest(name);
-      const isOlder = change !== undefined && newest !== undefined && newest.sequence > change.sequence;
+      const isOlder = change !== undefined && newest?.sequence !== change.sequence;
       if (change && !isOlder) expect(untilMsOf(change.value)).toBeGreaterThan(nowMs);
       if (this.#cutMs !== undefined) expect(nowMs - this.#cutMs).toBeLessThan(STALE_MS);
       const mark = this.#marks.get(holder);

@@ -213,6 +213,23 @@ test('a purge of the stream, which no message tells of, ends what it has taken',
   expect(kept.holder.told).toEqual(['granted']);
 });
 
+test('what is given and purged while the leader is asked lets nobody in', async () => {
+  const holder = new RecordingHolder();
+  book.hold(GRANT, holder);
+  await settle();
+  stream.put(GRANT);
+  tell();
+  stream.purge(0);
+  clock.advance(500);
+  stream.answer();
+  await settle();
+  expect(holder.told).toEqual([]);
+
+  clock.advance(100);
+  await answerAll();
+  expect(holder.told).toEqual(['forbidden']);
+});
+
 test('another stream in place of the old one: everybody is suspended until its leader confirms them', async () => {
   stream.put(GRANT);
   stream.put('chat.c-2.u-1');

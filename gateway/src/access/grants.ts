@@ -118,7 +118,7 @@ export class GrantBook implements Grants {
     while (hold.state === 'waiting') {
       const isAnswered = await this.#ask(hold.grant, () => [hold]);
       if (isAnswered === undefined) return this.#table.deny(hold, 'grants_unavailable');
-      // Of an earlier generation: once more.
+      // Of an earlier generation, or of what has been purged: once more.
       if (!isAnswered) await delay(this.#clock, RETRY_MS);
     }
   }
@@ -172,7 +172,7 @@ export class GrantBook implements Grants {
     const firstSequence = this.#source.firstSequence();
     if (firstSequence === this.#firstSequence) return;
     this.#firstSequence = firstSequence;
-    this.#table.suspend(nowMs, firstSequence);
+    this.#table.purged(firstSequence, nowMs);
   }
 
   /** Every grant in use that is suspended is read again. Never rejects. */
