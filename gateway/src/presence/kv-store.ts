@@ -17,13 +17,15 @@ export interface KvStoreOptions {
   readonly transitions?: PresenceTransitions;
   /** Whether the bucket takes a time to live per message (server 2.11, and a setting of the stream). */
   readonly hasTtl: boolean;
+  /** How long a pod may be dead before the others notice, about. */
+  readonly deadAfterMs: number;
 }
 
 export const bucketStream = (bucket: string): string => `KV_${bucket}`;
 
 const TIMEOUT_MS = 3_000;
-/** Longer than a pod may be dead unnoticed: until then a removed entry still shows among those of its pod. */
-const MARKER_TTL = '120s';
+/** At least, and twice as long as a pod may be dead unnoticed: until then a removed entry still shows among those of its pod. */
+const MIN_MARKER_MS = 120_000;
 const LEASES_AT_ONCE = 256;
 /** Wrong last sequence, in the two ways in which servers say it. */
 const CONFLICTS: readonly unknown[] = [10_071, 10_164];
@@ -152,7 +154,9 @@ export class KvStore implements PresenceStore {
   }
 
   #markerHeaders(): Headers {
-    return { 'KV-Operation': 'DEL', ...(this.#options.hasTtl && { 'Nats-TTL': MARKER_TTL }) };
+    const { hasTtl, deadAfterMs } = this.#options;
+    const ttlMs = Math.max(MIN_MARKER_MS, 2 * deadAfterMs);
+    return { 'KV-Operation': 'DEL', ...(hasTtl && { 'Nats-TTL': `${Math.ceil(ttlMs / 1_000)}s` }) };
   }
 
   /** The stored sequence; undefined if the subject's last one is not `after`, where that is given. */

@@ -50,7 +50,7 @@ export const createPodPresence = async (options: PodPresenceOptions): Promise<Po
   // Without NATS every user's task fails, again and again.
   const logTrouble = throttleLog(log, 'warn', { perSecond: 0.2, burst: 3 }, clock);
   const transitions = catalogue.presence;
-  const store = new KvStore({ link, clock, bucket, hasTtl, ...(transitions && { transitions }) });
+  const store = new KvStore({ link, clock, bucket, hasTtl, deadAfterMs, ...(transitions && { transitions }) });
   const users = new Presence({
     store,
     clock,
