@@ -32,6 +32,12 @@ export class Deadlines {
     this.#heardMs = nowMs;
   }
 
+  /** The clock says less than it did: else a connection would get no pings, and be given up by its client, for as long. */
+  setBack(byMs: number): void {
+    this.#heardMs -= byMs;
+    this.#nextPingMs -= byMs;
+  }
+
   /** The token has been verified. `spread` in [0, 1): a fleet that came back together is not pinged together. */
   open(nowMs: number, spread: number, expiresAtMs: number | undefined): void {
     this.#isOpen = true;

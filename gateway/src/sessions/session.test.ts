@@ -357,3 +357,16 @@ describe('subscribing', () => {
     expect(kinds(third.read())).toEqual(['welcome']);
   });
 });
+
+test('a clock that is set back stops neither pings nor deadlines', async () => {
+  const bench = await openBench();
+  const silent = bench.pod.connect();
+  bench.pass(2_000);
+  bench.pod.clock.setBack(3_600_000);
+  const frames = bench.pass(50_000);
+  expect(kinds(frames)).toEqual(['ping', 'ping']);
+  expect(silent.closed?.reason).toBe('hello_timeout');
+
+  bench.pass(20_000);
+  expect(closedAs(bench)).toBe('pong_timeout');
+});

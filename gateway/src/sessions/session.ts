@@ -247,6 +247,12 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
     this.wake();
   }
 
+  /** What is due is due as soon as before; but for the token's end, which is a time of the clock. */
+  clockWasSetBack(byMs: number): void {
+    this.#deadlines.setBack(byMs);
+    this.#host.due(this, this.#deadlines.nextMs);
+  }
+
   drain(withinMs: number): void {
     this.pushFrame({ kind: 'drain', withinMs });
     this.#outbox.flush();

@@ -11,6 +11,7 @@ export class Sessions implements SessionHost {
   readonly #sessions = new Set<Session>();
   readonly #agenda = new Agenda<Session>();
   #pod: Pod | undefined;
+  #sweptMs = 0;
   acceptedCount = 0;
 
   constructor(newId: () => string) {
@@ -40,7 +41,10 @@ export class Sessions implements SessionHost {
   /** Twice a second: polls who waits for the pod's head, and does what is due. */
   sweep(nowMs: number): void {
     for (const subscription of [...(this.#pod?.waiting ?? [])]) subscription.poll(nowMs);
-    for (const session of this.#agenda.take(nowMs)) session.sweep(nowMs);
+    const due = this.#agenda.take(nowMs);
+    if (nowMs < this.#sweptMs) for (const session of this.#sessions) session.clockWasSetBack(this.#sweptMs - nowMs);
+    this.#sweptMs = nowMs;
+    for (const session of due) session.sweep(nowMs);
   }
 
   /** A stream is another one than it was: whoever reads it starts again. */
