@@ -136,6 +136,28 @@ test('whoever dies while clearing away after another one is cleared away after',
   expect([...server.leases.keys()]).toEqual(['third.1']);
 });
 
+test.each<[string, (server: ModelServer) => boolean]>([
+  ['declared a pod dead', ({ leases }) => leases.get('first.1')!.state === 'dead'],
+  ['begun to clear away after it', ({ entries }) => entries.get('u-1 first.1')!.removedAtMs !== undefined],
+])('whoever is cut off for a moment when it has %s goes on with that', async (_, hasHappened) => {
+  const { server, pass, told, startPod } = createWorld();
+  const [first, second] = [startPod('first'), startPod('second')];
+  const users = ['u-1', 'u-2', 'u-3'];
+  for (const user of users) first.open(user);
+  await pass(DEAD_AFTER_MS);
+  first.kill();
+  while (!hasHappened(server)) await pass(50);
+  // The answer comes as well.
+  await pass(50);
+  second.isCut = true;
+  await pass(300);
+  second.heal();
+  await pass(LEASE_MS + 2_000);
+
+  expect(told().slice(users.length).sort()).toEqual(users.map((user) => `${user} offline`));
+  expect([...server.leases.keys()]).toEqual(['second.1']);
+});
+
 test('an entry that a pod writes after it was declared dead keeps nobody online', async () => {
   const { server, pass, told, startPod } = createWorld();
   const [first] = [startPod('first'), startPod('second')];

@@ -48,8 +48,8 @@ export class Presence {
   readonly #watch: LeaseWatch;
   /** Undefined while no lease is held. */
   #own: { readonly pod: string; sequence: number } | undefined;
-  /** What this pod was called in lives that others have ended, as long as entries may be left of them. */
-  #former: string[] = [];
+  /** Pods that have ended and may have left entries: others, with the lease that goes last, and this one's former lives. */
+  #ended: { readonly pod: string; readonly claimed?: number }[] = [];
   #timers: TimerHandle[] = [];
   #inFlight = 0;
   #failedMs = Number.NEGATIVE_INFINITY;
@@ -215,10 +215,11 @@ export class Presence {
     if (this.#isStopped) return;
     try {
       await this.#holdLease();
-      if (this.#own) await this.#clearFormerLives();
+      if (this.#own) await this.#clearAway();
       const leases = await this.#options.store.listLeases();
       const suspects = this.#own ? this.#watch.observe(leases, this.#own.pod) : [];
       for (const suspect of suspects) if (!this.#evictions.has(suspect.pod)) await this.#claim(suspect);
+      await this.#clearAway();
     } catch (error) {
       this.#trouble('lease', error);
     }
@@ -241,7 +242,7 @@ export class Presence {
         return;
       }
       this.#own = undefined;
-      this.#former.push(own.pod);
+      this.#ended.push({ pod: own.pod });
       onNotice?.({ kind: 'lease_lost', pod: own.pod });
     }
     const pod = newPodId();
@@ -251,26 +252,29 @@ export class Presence {
     this.#own = { pod, sequence };
   }
 
-  /** Whoever ended one clears away what it found; what was still under way then came later. */
-  async #clearFormerLives(): Promise<void> {
-    for (let pod = this.#former[0]; pod !== undefined; pod = this.#former[0]) {
-      const users = await this.#options.store.usersOf(pod);
-      this.#former.shift();
-      if (!this.#evictions.has(pod)) this.#evictions.add(pod, users, () => {});
-    }
-  }
-
   /** Whoever's write comes first declares it dead, and clears away; a pod that has written meanwhile is not dead. */
   async #claim({ pod, sequence }: Lease): Promise<void> {
+    const claimed = await this.#options.store.writeLease(pod, 'dead', sequence);
+    if (claimed !== undefined) this.#ended.push({ pod, claimed });
+  }
+
+  /**
+   * Of other pods after the claim: an entry that is written later does not count any more, for anybody who looks. Of former
+   * lives what came too late for whoever ended them.
+   */
+  async #clearAway(): Promise<void> {
     const { store, onNotice } = this.#options;
-    const claimed = await store.writeLease(pod, 'dead', sequence);
-    if (claimed === undefined) return;
-    // After the claim: an entry that is written later does not count any more, for anybody who looks.
-    const users = await store.usersOf(pod);
-    onNotice?.({ kind: 'pod_declared_dead', pod, users: users.length });
-    this.#evictions.add(pod, users, () => {
-      store.removeLease(pod, claimed).catch((error: unknown) => this.#trouble('clear away', error));
-    });
+    for (let ended = this.#ended[0]; ended !== undefined; ended = this.#ended[0]) {
+      const { pod, claimed } = ended;
+      const users = await store.usersOf(pod);
+      this.#ended.shift();
+      if (this.#evictions.has(pod)) continue;
+      if (claimed !== undefined) onNotice?.({ kind: 'pod_declared_dead', pod, users: users.length });
+      this.#evictions.add(pod, users, () => {
+        if (claimed === undefined) return;
+        store.removeLease(pod, claimed).catch((error: unknown) => this.#trouble('clear away', error));
+      });
+    }
   }
 
   #trouble(during: string, error: unknown): void {
