@@ -8,6 +8,7 @@ import { connectTo, messageHeaders, Wire, type Connection, type Servers } from '
 import type { Random } from './random.ts';
 import { DEFAULT_RETRY, judge, nextDelayMs, type RetryPolicy } from './retry.ts';
 import type { StreamOptions, Wanted } from './streams.ts';
+import { toTimeToLive } from './time-to-live.ts';
 
 export interface GrantsSettings {
   /** The gateways must be told the same one. Default: `grants`. */
@@ -100,14 +101,14 @@ class BucketOfGrants implements Grants {
   async grant(channel: string, sub: string, { expiresAt }: GrantOptions = {}): Promise<void> {
     const value = JSON.stringify(expiresAt ? { expiresAt: expiresAt.toISOString() } : {});
     const lifeMs = expiresAt && Math.max(0, expiresAt.getTime() - this.#clock.wallMs()) + CLEAR_AFTER_MS;
-    await this.#store(channel, sub, value, lifeMs === undefined ? {} : { 'Nats-TTL': inSeconds(lifeMs) });
+    await this.#store(channel, sub, value, lifeMs === undefined ? {} : { 'Nats-TTL': toTimeToLive(lifeMs) });
   }
 
   async revoke(channel: string, sub: string): Promise<void> {
     await this.#store(channel, sub, '', {
       'KV-Operation': 'PURGE',
       'Nats-Rollup': 'sub',
-      'Nats-TTL': inSeconds(TOMBSTONE_MS),
+      'Nats-TTL': toTimeToLive(TOMBSTONE_MS),
     });
   }
 
@@ -151,5 +152,3 @@ export const grantKey = (channel: string, sub: string): string => {
     reason: `"${unsafe}" is no token`,
   });
 };
-
-const inSeconds = (ms: number): string => `${Math.ceil(ms / 1_000)}s`;

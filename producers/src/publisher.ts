@@ -10,6 +10,7 @@ import { type Connection, type ConnectionChange, connectTo, messageHeaders, type
 import type { Random } from './random.ts';
 import type { Reply, Stored } from './reply.ts';
 import { DEFAULT_RETRY, judge, nextDelayMs, type RetryPolicy } from './retry.ts';
+import { toTimeToLive } from './time-to-live.ts';
 
 export interface PublisherSettings extends Partial<InFlightLimits> {
   readonly encoding?: Encoding;
@@ -188,10 +189,10 @@ class JetStreamPublisher {
   /** For gateways the exact time; for the server a lifetime in whole seconds, which must not end before. */
   #lifetimeOf({ expiresAtMs, stream }: EncodedEvent): Record<string, string> {
     if (expiresAtMs === undefined) return {};
-    const seconds = Math.max(1, Math.ceil((expiresAtMs - this.#clock.wallMs()) / 1_000));
+    const timeToLive = toTimeToLive(expiresAtMs - this.#clock.wallMs());
     return {
       expires: String(Math.max(0, expiresAtMs)),
-      ...(!this.#keepingStreams.has(stream) && { [TTL_HEADER]: `${seconds}s` }),
+      ...(!this.#keepingStreams.has(stream) && { [TTL_HEADER]: timeToLive }),
     };
   }
 

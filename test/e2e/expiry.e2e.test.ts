@@ -31,6 +31,15 @@ describe('the publisher', () => {
     await eventually(async () => (await manager.streams.getMessage('SALE', { seq: short.sequence })) === null);
   });
 
+  test('stores what ends later than any server could wait for', async ({ connection, publisher }) => {
+    const manager = await jetstreamManager(connection);
+    const { sequence } = await publisher.publish(...startSale('forever', '9999-12-31T23:59:59.000Z'));
+
+    expect((await manager.streams.getMessage('SALE', { seq: sequence }))?.header.get('expires')).toBe(
+      '253402300799000',
+    );
+  });
+
   test('does without where the stream takes no lifetimes', async ({ nats }) => {
     await using connection = await nats.connect();
     const manager = await jetstreamManager(connection);

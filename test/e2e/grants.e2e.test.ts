@@ -232,6 +232,8 @@ test('what cannot be given is refused by code, and nothing is stored', async ({ 
   await expect(elsewhere.grant(CHAT, 'u-1')).rejects.toMatchObject({ code: 'closed' });
 
   expect((await manager.streams.info('KV_grants')).state.messages).toBe(0);
+  // What is given for ever, as people write it, is given.
+  await grants.grant(CHAT, 'u-1', { expiresAt: new Date('9999-12-31T23:59:59Z') });
   // What was given and taken is one message, that it was taken; and it is one that goes by itself.
   await grants.grant(CHAT, 'u-1', { expiresAt: new Date(Date.now() + 60_000) });
   await grants.revoke(CHAT, 'u-1');
