@@ -224,3 +224,17 @@ test('a token that needs a grant where nobody can tell ends the channel for now'
   grants.isAvailable = false;
   expect(await say(auth(2, tokenOf(MEMBER)))).toEqual(['ok', 'unsubscribed grants_unavailable']);
 });
+
+test('a connection that breaks while its channels are resolved again takes no further grant', async () => {
+  await say(hello(tokenOf(AGENT)), subscribe(1, CHAT), subscribe(2, 'chat:c-2'));
+  grants.isAvailable = false;
+  connection.send = () => {
+    grants.isAvailable = true;
+    connection.break();
+    return true;
+  };
+  await say(auth(3, tokenOf(MEMBER)));
+
+  expect(grants.holds).toEqual([]);
+  expect(pod.channels.size).toBe(0);
+});

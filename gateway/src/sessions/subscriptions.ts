@@ -90,6 +90,8 @@ export class Subscriptions {
   /** After a refresh: every filter by the claims of the new token (I4). */
   resolveAgain(): void {
     for (const subscription of [...this.#all]) {
+      // What ends one is sent at once, and may be what the socket breaks by.
+      if (this.#session.isClosed) return;
       const resolved = resolveChannel(this.#pod.catalogue, this.#session.principal!, subscription.name);
       if (!resolved.ok) subscription.giveUp(resolved.error);
       else subscription.rebind(resolved.value);
