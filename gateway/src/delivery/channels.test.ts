@@ -245,6 +245,21 @@ describe('joining and leaving', () => {
     expect([subscriber.sequences, next.sequences]).toEqual([[], [2]]);
   });
 
+  test('a socket that breaks while it is written to takes nothing from the others', () => {
+    const delivery = quietDelivery();
+    const { channel, subscriber: first } = listen(delivery);
+    const others = [1, 2, 3].map(() => listen(delivery).subscriber);
+    first.deliver = () => {
+      delivery.channels.leave(channel, first);
+      return true;
+    };
+    delivery.append('ORDER', CREATED);
+    delivery.endTick();
+
+    for (const other of others) expect(other.sequences).toEqual([1]);
+    expect(channel.liveCount).toBe(3);
+  });
+
   test('leaving keeps the places of the others in order', () => {
     const delivery = quietDelivery();
     const { channel, subscriber } = listen(delivery);

@@ -180,7 +180,10 @@ export class LiveChannel {
     if (count === 0) return isBehind;
     const { bytes } = writer;
     let slow: LiveSubscriber[] | undefined;
-    for (const subscriber of this.#live) {
+    // From the end: a socket that breaks while it is written to takes its subscriber off the list, and puts the last, which
+    // has been served by then, in its place.
+    for (let at = this.#live.length - 1; at >= 0; at--) {
+      const subscriber = this.#live[at]!;
       if (subscriber.encoding !== encoding || subscriber.deliver(bytes, count)) continue;
       slow ??= [...isBehind];
       slow.push(subscriber);
