@@ -136,10 +136,14 @@ test('whoever dies while clearing away after another one is cleared away after',
   expect([...server.leases.keys()]).toEqual(['third.1']);
 });
 
-test.each<[string, (server: ModelServer) => boolean]>([
-  ['declared a pod dead', ({ leases }) => leases.get('first.1')!.state === 'dead'],
-  ['begun to clear away after it', ({ entries }) => entries.get('u-1 first.1')!.removedAtMs !== undefined],
-])('whoever is cut off for a moment when it has %s goes on with that', async (_, hasHappened) => {
+const isDead = ({ leases }: ModelServer): boolean => leases.get('first.1')!.state === 'dead';
+const isRemoved = ({ entries }: ModelServer): boolean => entries.get('u-1 first.1')!.removedAtMs !== undefined;
+
+test.each([
+  ['declared a pod dead, and was not told so', isDead, 0],
+  ['declared a pod dead', isDead, 50],
+  ['begun to clear away after it', isRemoved, 50],
+])('whoever is cut off for a moment when it has %s goes on with that', async (_, hasHappened, moreMs) => {
   const { server, pass, told, startPod } = createWorld();
   const [first, second] = [startPod('first'), startPod('second')];
   const users = ['u-1', 'u-2', 'u-3'];
@@ -147,8 +151,7 @@ test.each<[string, (server: ModelServer) => boolean]>([
   await pass(DEAD_AFTER_MS);
   first.kill();
   while (!hasHappened(server)) await pass(50);
-  // The answer comes as well.
-  await pass(50);
+  await pass(moreMs);
   second.isCut = true;
   await pass(300);
   second.heal();

@@ -50,6 +50,8 @@ export class Presence {
   #own: { readonly pod: string; sequence: number } | undefined;
   /** Pods that have ended and may have left entries: others, with the lease that goes last, and this one's former lives. */
   #ended: { readonly pod: string; readonly claimed?: number }[] = [];
+  /** Pods that were to be declared dead, and nobody knows whether they were: no answer came. */
+  readonly #unanswered = new Set<string>();
   #timers: TimerHandle[] = [];
   #inFlight = 0;
   #failedMs = Number.NEGATIVE_INFINITY;
@@ -217,9 +219,7 @@ export class Presence {
       await this.#holdLease();
       if (this.#own) await this.#clearAway();
       const leases = await this.#options.store.listLeases();
-      const suspects = this.#own ? this.#watch.observe(leases, this.#own.pod) : [];
-      for (const suspect of suspects) if (!this.#evictions.has(suspect.pod)) await this.#claim(suspect);
-      await this.#clearAway();
+      if (this.#own) await this.#declareDead(leases, this.#own.pod);
     } catch (error) {
       this.#trouble('lease', error);
     }
@@ -252,9 +252,20 @@ export class Presence {
     this.#own = { pod, sequence };
   }
 
+  async #declareDead(leases: readonly Lease[], own: string): Promise<void> {
+    const suspects = this.#watch.observe(leases, own);
+    // By us, as it seems; if it was another pod, two clear away, which tells nothing twice.
+    const ours = leases.filter(({ pod, state }) => state === 'dead' && this.#unanswered.has(pod));
+    this.#unanswered.clear();
+    for (const lease of new Set([...suspects, ...ours])) if (!this.#evictions.has(lease.pod)) await this.#claim(lease);
+    await this.#clearAway();
+  }
+
   /** Whoever's write comes first declares it dead, and clears away; a pod that has written meanwhile is not dead. */
   async #claim({ pod, sequence }: Lease): Promise<void> {
+    this.#unanswered.add(pod);
     const claimed = await this.#options.store.writeLease(pod, 'dead', sequence);
+    this.#unanswered.delete(pod);
     if (claimed !== undefined) this.#ended.push({ pod, claimed });
   }
 
