@@ -18,6 +18,8 @@ export interface ColdBuffer {
   next: number;
   /** The stream is complete up to here once the buffer is empty. */
   readonly through: number;
+  /** Less those that newer ones stand for; found when the first of them is sent. */
+  events?: readonly EventRef[];
 }
 
 /** Where one subscription stands in one stream. */
@@ -70,7 +72,7 @@ export const buildChunk = (
 ): Chunk => {
   const sources = channel.streams.map(({ tail, filters }, stream) => {
     const { after, cold } = cursors[stream]!;
-    return cold ? coldSource(cold, tail, conflation) : tailSource(tail, filters, after, maxBytes, conflation);
+    return cold ? coldSource(cold, tail, maxBytes, conflation) : tailSource(tail, filters, after, maxBytes, conflation);
   });
   const { order, taken } = mergeByTime(sources);
   writer.begin(encoding);
@@ -86,7 +88,7 @@ export const buildChunk = (
     const count = taken[stream]!;
     const last = events[count - 1];
     if (cursor.cold) {
-      if (count === events.length) cursor.cold = undefined;
+      if (count === events.length && through === cursor.cold.through) cursor.cold = undefined;
       else if (last) cursor.cold.next = last.number + 1;
     }
     if (count === events.length) return Math.max(through, cursor.after);
@@ -131,15 +133,29 @@ const MAX_READS = 32;
 const hasRoom = (events: readonly EventRef[], page: readonly EventRef[], maxBytes: number): boolean => {
   if (events === page) return false;
   let bytes = 0;
-  for (const { segment, number } of events) bytes += segment.offsets[number + 1]! - segment.offsets[number]!;
+  for (const { segment, number } of events) bytes += bytesOf(segment, number);
   return bytes < maxBytes;
 };
 
-const coldSource = (cold: ColdBuffer, tail: Tail, conflation: Conflation): Source => {
+/** A page may be as large as the socket's budget, a snapshot larger: neither leaves at once. */
+const coldSource = (cold: ColdBuffer, tail: Tail, maxBytes: number, conflation: Conflation): Source => {
+  const { segment, next, through } = cold;
+  cold.events ??= conflation.newest(eventsFrom(segment, next));
   const events: EventRef[] = [];
-  for (let number = cold.next; number < cold.segment.count; number++) events.push({ segment: cold.segment, number });
-  return { events: conflation.newest(events), through: cold.through, hasMore: cold.through < tail.head };
+  let bytes = 0;
+  for (const event of cold.events) {
+    if (event.number < next) continue;
+    if (bytes >= maxBytes) return { events, through: segment.sequences[events.at(-1)!.number]!, hasMore: true };
+    events.push(event);
+    bytes += bytesOf(segment, event.number);
+  }
+  return { events, through, hasMore: through < tail.head };
 };
+
+const eventsFrom = (segment: Segment, from: number): EventRef[] =>
+  Array.from({ length: segment.count - from }, (_, i) => ({ segment, number: from + i }));
+
+const bytesOf = ({ offsets }: Segment, number: number): number => offsets[number + 1]! - offsets[number]!;
 
 /**
  * Merges sources by store time as far as that is known: a source with more to come says nothing about what lies

@@ -1,5 +1,6 @@
 import { packValue } from '@sluice/schemas';
 import { describe, expect, test } from 'vitest';
+import { Segment } from '../log/segment.ts';
 import { headsOf } from '../sessions/heads.ts';
 import { buildChunk, type Cursor } from './catch-up.ts';
 import { createDelivery, eventsOf, FakeSubscriber, FLUSH_INTERVAL_MS, resolve } from './delivery.fixture.ts';
@@ -221,5 +222,22 @@ describe('catching up', () => {
     bench.append(MOVED, MALFORMED);
 
     expect(catchUp(bench, { after: 0 })).toMatchObject({ sequences: [2], after: [3] });
+  });
+
+  test('leaves out of a page what a newer one of it stands for, once, in however many chunks it is sent', () => {
+    const { channel, writer, conflation } = setUp();
+    const segment = new Segment(40);
+    for (let i = 1; i <= 40; i++) segment.append(i, i, i % 4 === 0 ? STATUS : MOVED, packValue({ at: i }));
+    const cursors: Cursor[] = [{ after: 0, cold: { segment, next: 0, through: 40 } }];
+    const chunks: number[][] = [];
+    while (cursors[0]!.cold) {
+      const chunk = buildChunk(channel, cursors, 'msgpack', 16, writer, conflation);
+      cursors[0]!.after = chunk.after[0]!;
+      chunks.push(eventsOf(chunk.bytes).map(({ sequence }) => sequence));
+    }
+
+    expect(chunks.length).toBeGreaterThan(2);
+    expect(chunks.flat()).toEqual([4, 8, 12, 16, 20, 24, 28, 32, 36, 39, 40]);
+    expect(conflation.leftOutCount).toBe(29);
   });
 });

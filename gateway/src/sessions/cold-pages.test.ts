@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import { resolveChannel } from '../access/permission.ts';
 import { ORDERS } from '../delivery/delivery.fixture.ts';
 import { ModelCold, ModelStream } from './log-model.fixture.ts';
-import { createTestPod, settle } from './pod.fixture.ts';
-import { CUSTOMER, hello, subscribe } from './session.fixture.ts';
+import { createTestPod, settle, tokenOf } from './pod.fixture.ts';
+import { CUSTOMER, hello, MERCHANT, subscribe } from './session.fixture.ts';
 
 const EVENT_BYTES = 20_000;
 const BUDGET_BYTES = 64 * 1024;
@@ -90,4 +90,33 @@ test.for([2, 3, 5, 8])('%d channels of a slow socket get on together', async (ch
   expect([...counts.values()]).toEqual(Array.from({ length: channels }, () => 2 * perChannel));
   // A page of either stream.
   expect(widestGap).toBeLessThanOrEqual(16);
+});
+
+// It left as one chunk, which was more than replies may ever be: the socket was closed, and closed again when it came back.
+test('a snapshot of many times the budget reaches a socket that reads slowly', async () => {
+  const states = 30;
+  const log = new ModelStream('ORDER');
+  for (let i = 0; i < states; i++) {
+    log.append(1_000 + i, `order.m-1.u-1.o-${i}.status_changed`, { filler: EVENT_BYTES });
+  }
+  const cold = new ModelCold(new Map([['ORDER', log]]));
+  const pod = createTestPod({ cold, limits: { socketBudgetBytes: BUDGET_BYTES } });
+  pod.sinkOf('ORDER').begin({ stream: 'ORDER', epoch: log.epoch, created: '' }, log.last + 1, 'boot');
+  const connection = pod.connect('msgpack', 2_000);
+  connection.write(hello(tokenOf(MERCHANT)), subscribe(1, 'merchant:m-1', { first: 'states' }));
+
+  const sequences: number[] = [];
+  let mostBytes = 0;
+  for (let i = 0; i < 1_000 && sequences.length < states; i++) {
+    await settle();
+    for (const asked of cold.asked.splice(0)) asked.answer();
+    await settle();
+    pod.turn();
+    mostBytes = Math.max(mostBytes, connection.bufferedBytes());
+    for (const frame of connection.read(1_000)) if (frame.kind === 'event') sequences.push(frame.sequence);
+  }
+
+  expect(connection.closed).toBeUndefined();
+  expect(sequences).toEqual(Array.from({ length: states }, (_, i) => i + 1));
+  expect(mostBytes).toBeLessThan(2 * BUDGET_BYTES);
 });
