@@ -154,6 +154,8 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
     this.#subscriptions.end();
     if (this.#user) {
       this.#user.queuedBytes -= this.#countedBytes;
+      // Whoever closed it may ask for its room once more.
+      this.#countedBytes = 0;
       this.#pod.users.leave(this.#user, this.#pod.clock.now());
     }
     this.#host.closed(this);

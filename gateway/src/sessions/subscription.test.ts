@@ -336,6 +336,20 @@ describe('slow sockets', () => {
     expect(bench.connection.bufferedBytes()).toBe(0);
   });
 
+  // Its bytes were taken off twice: each such socket left its user room for as much more than the limit.
+  test('one that is closed leaves its user with what the others hold', async () => {
+    const bench = await createBench(0, 0, { limits: { socketBudgetBytes: 2_000 } });
+    const [session] = bench.pod.sessions;
+    const user = session!.user!;
+    await bench.subscribe({ first: 'none' });
+    bench.connection.stall();
+    for (let i = 0; i < 200 && !bench.connection.closed; i++)
+      bench.connection.write({ kind: 'unsubscribe', id: i, channel: 'order:none' });
+
+    expect(bench.connection.closed?.reason).toBe('overloaded');
+    expect(user.queuedBytes).toBe(0);
+  });
+
   test('heads tell nothing of a stream that a subscription has yet to get to', async () => {
     const bench = await createBench(10, 4, { limits: { pingIntervalMs: 1_000 } });
     await bench.subscribe({ position: at(3) });
