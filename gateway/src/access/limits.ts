@@ -37,6 +37,30 @@ export class TokenBucket {
   }
 }
 
+/** So many at once; the others get their turn in the order in which they came. */
+export class Places {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Runs `work` when there is a place for it; its place is given back, whatever becomes of it. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      // Handed on rather than freed: whoever is about to ask again must not take it before those who wait.
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free++;
+    }
+  }
+}
+
 export interface UserLimits {
   readonly connections: number;
   readonly subscriptions: number;
@@ -62,7 +86,8 @@ export class User {
   connections = 0;
   subscriptions = 0;
   queuedBytes = 0;
-  coldReads = 0;
+  /** Made for the first read: most users never read the past. */
+  coldReads: Places | undefined;
 
   constructor(subject: string, subscribes: TokenBucket, nowMs: number) {
     this.subject = subject;

@@ -120,3 +120,41 @@ test('a snapshot of many times the budget reaches a socket that reads slowly', a
   expect(sequences).toEqual(Array.from({ length: states }, (_, i) => i + 1));
   expect(mostBytes).toBeLessThan(2 * BUDGET_BYTES);
 });
+
+// Whoever had the user's only place took it again before the others looked: they got nothing until it had read everything.
+test('connections of a user that read the past get their pages in turn', async () => {
+  const log = new ModelStream('ORDER');
+  const channels = 3;
+  for (let i = 0; i < 60; i++) {
+    log.append(1_000 + i, `order.m-1.u-1.o-${i % channels}.status_changed`, { filler: 100 });
+  }
+  const streams = new Map([log, new ModelStream('PAYMENT')].map((each) => [each.name, each]));
+  const cold = new ModelCold(streams);
+  const pod = createTestPod({ cold, userLimits: { coldReads: 1 } });
+  for (const each of streams.values()) {
+    pod.sinkOf(each.name).begin({ stream: each.name, epoch: each.epoch, created: '' }, each.last + 1, 'boot');
+  }
+  const connections = [1, 2, 3].map(() => pod.connect());
+  for (const connection of connections) {
+    const names = Array.from({ length: channels }, (_, i) => `order:o-${i}`);
+    connection.write(hello(), ...names.map((each, id) => subscribe(id + 1, each, { position: positionOf(each) })));
+    await settle();
+  }
+  const counts = connections.map(() => 0);
+  let widestGap = 0;
+  for (let i = 0; i < 200 && counts.some((count) => count < 60); i++) {
+    for (const asked of cold.asked.splice(0)) asked.answer();
+    await settle();
+    pod.turn();
+    await settle();
+    pod.clock.advance(20);
+    await settle();
+    for (const [at, connection] of connections.entries()) {
+      counts[at]! += connection.read().filter(({ kind }) => kind === 'event').length;
+    }
+    widestGap = Math.max(widestGap, Math.max(...counts) - Math.min(...counts));
+  }
+
+  expect(counts).toEqual([60, 60, 60]);
+  expect(widestGap).toBeLessThanOrEqual(2 * cold.pageEvents);
+});

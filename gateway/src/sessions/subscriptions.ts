@@ -1,16 +1,14 @@
 // The subscriptions of one connection: which there are, whose turn it is, and what they may read from JetStream at once.
 import { parsePosition, type ErrorCode, type Result, type Subscribe, type Unsubscribe } from '@sluice/schemas';
+import { Places } from '../access/limits.ts';
 import { joinedChannels, resolveChannel, type ResolvedChannel } from '../access/permission.ts';
 import type { Pumped } from '../delivery/pump.ts';
-import { delay } from '../operations/clock.ts';
 import { count, type Pod } from './pod.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
 
 /** The id of what the gateway asks for itself: clients count from 1. */
 const JOINED = 0;
-/** How soon a cold read looks again whether another connection of its user has finished one. */
-const COLD_SLOT_WAIT_MS = 20;
 /** Of a refused channel's name, what its error repeats. */
 const MAX_REPEATED_CHARS = 128;
 
@@ -173,16 +171,11 @@ export class Subscriptions {
   }
 
   async #withColdSlot(read: () => Promise<void>): Promise<void> {
-    const { users, clock } = this.#pod;
     const user = this.#session.user!;
-    while (!this.#session.isClosed && user.coldReads >= users.limits.coldReads) await delay(clock, COLD_SLOT_WAIT_MS);
-    if (this.#session.isClosed) return;
-    user.coldReads++;
-    try {
-      await read();
-    } finally {
-      user.coldReads--;
-    }
+    user.coldReads ??= new Places(this.#pod.users.limits.coldReads);
+    await user.coldReads.run(async () => {
+      if (!this.#session.isClosed) await read();
+    });
   }
 
   #find(channel: string | undefined): Subscription | undefined {
