@@ -54,6 +54,45 @@ describe('the budget of cold reads', () => {
     await second;
   });
 
+  // What was free was offered to streams in the order of a list: as long as anybody waited for the first, the second got none.
+  test('gives what is free to who has waited longest, of whatever stream', async () => {
+    const budget = new ReadBudget({ readsPerStream: 2, maxBytes: 10, maxWaiting: 10 });
+    const started: string[] = [];
+    const gates: Gate[] = [];
+    const ask = (stream: string, bytes: number): void => {
+      const gate = new Gate();
+      void budget.run(stream, bytes, () => {
+        started.push(stream);
+        gates.push(gate);
+        return gate.read();
+      });
+    };
+    for (const stream of ['A', 'A', 'A', 'B']) ask(stream, 10);
+    for (let i = 0; i < 4; i++) {
+      ask('A', 10);
+      gates.shift()!.open();
+      await settled();
+    }
+
+    expect(started).toEqual(['A', 'A', 'A', 'B', 'A']);
+  });
+
+  test('lets no small read pass a large one that waits for bytes', async () => {
+    const budget = new ReadBudget({ readsPerStream: 9, maxBytes: 10, maxWaiting: 10 });
+    const gates = [new Gate(), new Gate(), new Gate()];
+    const reads = [budget.run('A', 6, gates[0]!.read), budget.run('B', 8, gates[1]!.read)];
+
+    reads.push(budget.run('C', 4, gates[2]!.read));
+
+    expect(gates.map((gate) => gate.started)).toEqual([true, false, false]);
+    for (const gate of gates) {
+      gate.open();
+      await settled();
+    }
+    expect(await Promise.all(reads)).toEqual(['read', 'read', 'read']);
+    expect(budget.bytesInFlight).toBe(0);
+  });
+
   test('refuses at once if too many wait', async () => {
     const budget = new ReadBudget({ readsPerStream: 1, maxBytes: 10, maxWaiting: 1 });
     const gates = [new Gate(), new Gate(), new Gate()];

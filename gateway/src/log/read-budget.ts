@@ -9,6 +9,8 @@ export interface ReadBudgetOptions {
 }
 
 interface Turn {
+  /** Counts up over all streams: who came first. */
+  readonly number: number;
   readonly bytes: number;
   readonly go: () => void;
 }
@@ -19,6 +21,7 @@ export class ReadBudget {
   readonly #waiting = new Map<string, Turn[]>();
   readonly #shared = new Map<string, Promise<unknown>>();
   #bytes = 0;
+  #turns = 0;
 
   constructor(options: ReadBudgetOptions) {
     this.#options = options;
@@ -35,7 +38,7 @@ export class ReadBudget {
   /** Runs `read` when its turn has come; undefined, at once, if too many wait. `read` may throw: the turn is given back. */
   async run<T>(stream: string, bytes: number, read: () => Promise<T>): Promise<T | undefined> {
     const wanted = Math.min(bytes, this.#options.maxBytes); // more could never run
-    if (!this.#hasRoom(stream, wanted) || this.waiting(stream) > 0) {
+    if (!this.#mayGo(stream, wanted)) {
       if (this.waiting(stream) >= this.#options.maxWaiting) return undefined;
       await this.#wait(stream, wanted);
     } else this.#take(stream, wanted);
@@ -58,9 +61,27 @@ export class ReadBudget {
     return started;
   }
 
-  #hasRoom(stream: string, bytes: number): boolean {
-    const running = this.#running.get(stream) ?? 0;
-    return running < this.#options.readsPerStream && this.#bytes + bytes <= this.#options.maxBytes;
+  /** At once: small reads that pass large ones which wait for bytes may leave them waiting for ever. */
+  #mayGo(stream: string, bytes: number): boolean {
+    return this.#isFree(stream) && this.#hasBytes(bytes) && this.waiting(stream) === 0 && this.#next() === undefined;
+  }
+
+  #isFree(stream: string): boolean {
+    return (this.#running.get(stream) ?? 0) < this.#options.readsPerStream;
+  }
+
+  #hasBytes(bytes: number): boolean {
+    return this.#bytes + bytes <= this.#options.maxBytes;
+  }
+
+  /** Of those whose stream may be read, who has waited longest: by the order of streams the last one might never come. */
+  #next(): { readonly stream: string; readonly turn: Turn } | undefined {
+    let next: { readonly stream: string; readonly turn: Turn } | undefined;
+    for (const [stream, [turn]] of this.#waiting) {
+      if (turn && this.#isFree(stream) && turn.number < (next?.turn.number ?? Number.POSITIVE_INFINITY))
+        next = { stream, turn };
+    }
+    return next;
   }
 
   #take(stream: string, bytes: number): void {
@@ -73,6 +94,7 @@ export class ReadBudget {
       const turns = this.#waiting.get(stream) ?? [];
       this.#waiting.set(stream, turns);
       turns.push({
+        number: this.#turns++,
         bytes,
         go: () => {
           this.#take(stream, bytes);
@@ -88,12 +110,11 @@ export class ReadBudget {
     if (running > 0) this.#running.set(stream, running);
     else this.#running.delete(stream);
     // Bytes are the pod's: what this read gives back may be what another stream waits for.
-    for (const [name, turns] of this.#waiting) {
-      for (let next = turns[0]; next !== undefined && this.#hasRoom(name, next.bytes); next = turns[0]) {
-        turns.shift();
-        next.go();
-      }
-      if (turns.length === 0) this.#waiting.delete(name);
+    for (let next = this.#next(); next !== undefined && this.#hasBytes(next.turn.bytes); next = this.#next()) {
+      const turns = this.#waiting.get(next.stream)!;
+      turns.shift();
+      if (turns.length === 0) this.#waiting.delete(next.stream);
+      next.turn.go();
     }
   }
 }
