@@ -88,6 +88,8 @@ export class User {
   queuedBytes = 0;
   /** Made for the first read: most users never read the past. */
   coldReads: Places | undefined;
+  /** Of what opens; made for the first one. */
+  questions: Places | undefined;
 
   constructor(subject: string, subscribes: TokenBucket, nowMs: number) {
     this.subject = subject;

@@ -10,7 +10,7 @@ import {
   type TestPod,
   type TestPodOptions,
 } from './pod.fixture.ts';
-import { CUSTOMER, kinds, subscribe } from './session.fixture.ts';
+import { CUSTOMER, hello, kinds, subscribe } from './session.fixture.ts';
 
 const MOVED = 'order.m-1.u-1.o-1.location_updated';
 const OTHERS = 'order.m-9.u-9.o-9.created';
@@ -288,6 +288,36 @@ describe('cold reads', () => {
 
     expect(sequencesOf(frames)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(before).toBe(1 + 2);
+  });
+
+  // They waited in one line with everybody else's: who opened a thousand channels had the others refused.
+  test('with which a user opens very many channels come a few at a time', async () => {
+    const bench = await createBench(0, 0, { limits: { maxSubscriptions: 100 } });
+    const channels = Array.from({ length: 60 }, (_, i) => `order:o-${i}`);
+    bench.connection.write(...channels.map((each, i) => subscribe(i + 1, each, { first: 'states' })));
+    await settle();
+    const asked = bench.cold.asked.length;
+    const other = bench.pod.connect();
+    other.write(hello(tokenOf({ ...CUSTOMER, subject: 'u-2' })), subscribe(1, 'order:o-1', { first: 'states' }));
+    await settle();
+
+    expect(asked).toBe(16);
+    expect(bench.cold.asked.length).toBe(asked + 2);
+    await bench.answer();
+    expect(kinds(await bench.read()).filter((kind) => kind === 'live').length).toBe(channels.length);
+    expect(kinds(other.read())).toEqual(['welcome', 'subscribed', 'live']);
+  });
+
+  test('that nobody waits for any more are not made', async () => {
+    const bench = await createBench(0, 0, { limits: { maxSubscriptions: 100 } });
+    const channels = Array.from({ length: 60 }, (_, i) => `order:o-${i}`);
+    bench.connection.write(...channels.map((each, i) => subscribe(i + 1, each, { first: 'states' })));
+    await settle();
+    bench.connection.write(...channels.map((channel, i) => ({ kind: 'unsubscribe' as const, id: 100 + i, channel })));
+    for (const asked of bench.cold.asked.splice(0)) asked.answer();
+    await bench.read();
+
+    expect(bench.cold.asked.length).toBe(0);
   });
 
   test('of a connection come one at a time', async () => {

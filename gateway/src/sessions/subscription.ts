@@ -12,9 +12,11 @@ import type { GrantDenial, GrantHold, GrantHolder } from '../access/grants.ts';
 import type { ResolvedChannel } from '../access/permission.ts';
 import type { Cursor } from '../delivery/catch-up.ts';
 import type { ChannelStream, LiveChannel, LiveSubscriber } from '../delivery/live-channel.ts';
+import type { Cold } from '../log/cold.ts';
 import { Ahead } from './ahead.ts';
 import { Behind, type Pursuer } from './behind.ts';
 import { cursorsFrom, headPositionOf, liveCursors, positionOf, refsOf } from './cursors.ts';
+import { OpeningReads, type InTurn } from './opening-reads.ts';
 import { matchEntries, openAtPosition, openWithFirst, type Opened, type StreamStart } from './opening.ts';
 import { count, type Pod } from './pod.ts';
 import type { Session } from './session.ts';
@@ -265,9 +267,10 @@ export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
 
   #openAt(entries: readonly (PositionEntry | undefined)[]): void {
     const run = this.#begin();
+    const cold = this.#openingReads(run);
     const opened = this.channel.streams.map((stream, index) => {
       const entry = entries[index];
-      return entry ? openAtPosition(stream, entry, this.#pod.cold, this.#pod.readThrough) : this.#first(stream);
+      return entry ? openAtPosition(stream, entry, cold, this.#pod.readThrough) : this.#first(stream, cold);
     });
     this.#settle(opened, run, (starts) => {
       const recovered = entries.every((entry) => entry !== undefined);
@@ -279,7 +282,8 @@ export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
   #openWithFirst(): void {
     const run = this.#begin();
     if (this.#isSuspended) return;
-    const opened = this.channel.streams.map((stream) => this.#first(stream));
+    const cold = this.#openingReads(run);
+    const opened = this.channel.streams.map((stream) => this.#first(stream, cold));
     this.#settle(opened, run, (starts) => {
       const reset = this.#untoldReset;
       if (!reset) return this.#answer(false, starts);
@@ -302,9 +306,14 @@ export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
     return ++this.#run;
   }
 
-  #first(stream: ChannelStream): Opened | Promise<Opened> {
+  #openingReads(run: number): Cold {
+    const inTurn: InTurn = (read) => this.#siblings.inTurn(read);
+    return new OpeningReads(this.#pod, this.#session.user!, inTurn, () => run !== this.#run);
+  }
+
+  #first(stream: ChannelStream, cold: Cold): Opened | Promise<Opened> {
     const { first = this.channel.resolved.first } = this.#request;
-    const { cold, catalogue, limits, endings } = this.#pod;
+    const { catalogue, limits, endings } = this.#pod;
     return openWithFirst(stream, first, {
       cold,
       families: catalogue.families,

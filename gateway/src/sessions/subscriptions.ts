@@ -170,6 +170,11 @@ export class Subscriptions {
     });
   }
 
+  /** The same for one that opens and waits for what was read: for ever, if the connection is closed before its turn. */
+  inTurn<T>(read: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => this.coldRead(() => read().then(resolve, reject)));
+  }
+
   async #withColdSlot(read: () => Promise<void>): Promise<void> {
     const user = this.#session.user!;
     user.coldReads ??= new Places(this.#pod.users.limits.coldReads);
