@@ -36,6 +36,8 @@ export interface ColdTruncated {
   readonly kind: 'truncated';
   /** First sequence the stream still holds. */
   readonly firstSequence: number;
+  /** What was read: proven complete from there on only. */
+  readonly page: ColdPage;
 }
 
 export interface ColdPage {

@@ -221,7 +221,7 @@ class ColdReads implements Cold {
         const page = await spans.read(request);
         if (page === 'stale') return this.#retry('stale_replica');
         const { firstSequence } = await this.#retention.readFromLeader(stream);
-        return firstSequence > after + 1 ? { kind: 'truncated' as const, firstSequence } : page;
+        return firstSequence > after + 1 ? { kind: 'truncated' as const, firstSequence, page } : page;
       });
     } catch (error) {
       return this.#toRetry(error);
@@ -248,8 +248,8 @@ class ColdReads implements Cold {
       pages.push(result);
     }
     const { firstSequence } = await this.#retention.readFromLeader(stream);
-    if (firstSequence > after + 1) return { kind: 'truncated', firstSequence };
-    return mergePages(pages, { maxEvents, maxBytes });
+    const page = mergePages(pages, { maxEvents, maxBytes });
+    return firstSequence > after + 1 ? { kind: 'truncated', firstSequence, page } : page;
   }
 
   async #bounded<T>(key: string, stream: string, bytes: number, read: () => Promise<T>): Promise<T | ColdRetry> {

@@ -7,9 +7,9 @@ import { Segment } from '../log/segment.ts';
 import type { StreamStart } from './opening.ts';
 
 export const cursorsFrom = (starts: readonly StreamStart[]): Cursor[] =>
-  starts.map(({ after, events }) => ({
+  starts.map(({ after, events, through }) => ({
     after: events.length > 0 ? Math.min(after, events[0]!.sequence - 1) : after,
-    cold: events.length > 0 ? { segment: toSegment(events), next: 0, through: after } : undefined,
+    cold: events.length > 0 ? { segment: toSegment(events), next: 0, through } : undefined,
   }));
 
 /** Where a channel's live subscribers stand. */

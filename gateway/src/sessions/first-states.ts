@@ -4,6 +4,7 @@ import type { Endings } from '../delivery/endings.ts';
 import type { ChannelStream } from '../delivery/live-channel.ts';
 import type { Cold, ColdRetry, StoredEvent } from '../log/cold.ts';
 import { Newest } from '../log/newest.ts';
+import { retained } from './retained.ts';
 
 export interface StateSources {
   readonly cold: Cold;
@@ -74,11 +75,9 @@ const readNewest = async (
       maxBytes: PAGE_BYTES,
     });
     if (page.kind === 'retry') return page;
-    if (page.kind === 'truncated') after = page.firstSequence - 1;
-    else {
-      for (const event of page.events) look(event);
-      after = page.through;
-    }
+    const part = retained(page, after);
+    for (const event of part.events) look(event);
+    after = part.through;
   }
   const { events, through } = tail.read(filters, after, Number.POSITIVE_INFINITY);
   for (const { segment, number } of events) {

@@ -96,12 +96,12 @@ export class ModelCold implements Cold {
   readonly read: Cold['read'] = ({ stream, filters, after, tail, maxEvents }) =>
     this.#ask(() => {
       const log = this.#streams.get(stream)!;
-      if (after + 1 < log.first) return { kind: 'truncated', firstSequence: log.first } as const;
       const found = log.matching(filters, after).filter(({ sequence }) => sequence <= this.#end(log, tail));
       const events = found.slice(0, Math.min(this.pageEvents, maxEvents));
       const isAll = events.length === found.length;
       const last = events.at(-1)?.sequence ?? after;
-      return { kind: 'page', events, through: isAll ? Math.max(last, tail.firstSequence - 1) : last } as const;
+      const page = { kind: 'page', events, through: isAll ? Math.max(last, tail.firstSequence - 1) : last } as const;
+      return after + 1 < log.first ? ({ kind: 'truncated', firstSequence: log.first, page } as const) : page;
     });
 
   readonly event: Cold['event'] = (stream, sequence) =>

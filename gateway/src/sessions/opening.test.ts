@@ -2,7 +2,7 @@
 import { mustCompileCatalogue, rez, type FirstEvents } from '@sluice/schemas';
 import { expect, test } from 'vitest';
 import type { Principal } from '../access/permission.ts';
-import { CUSTOMER, createDelivery, resolve } from '../delivery/delivery.fixture.ts';
+import { CUSTOMER, createDelivery, ORDERS, resolve } from '../delivery/delivery.fixture.ts';
 import { Endings } from '../delivery/endings.ts';
 import { ModelCold, ModelStream } from './log-model.fixture.ts';
 import { openWithFirst, type Opened } from './opening.ts';
@@ -140,4 +140,25 @@ test.each([200, 4])('too many states for a snapshot begin with the newest %d, ea
   const states = statesOf(opened);
   expect(states).toEqual(newest.slice(-states.length));
   expect(states.length).toBe(Math.min(maxStates, 512));
+});
+
+test('the last are found where retention moves on with every read', async () => {
+  const { tails, channels } = createDelivery();
+  const log = new ModelStream('ORDER');
+  for (let i = 1; i <= 60; i++) log.append(1_000 + i, 'order.m-1.u-1.o-1.status_changed');
+  tails.get('ORDER')!.begin(log.epoch, log.last + 1);
+  const cold = new ModelCold(new Map([['ORDER', log]]));
+  const stream = channels.acquire(resolve(MERCHANT, 'order:o-1')).streams[0]!;
+  const sources = { cold, families: ORDERS.families, maxStates: 200 };
+  let opened: Opened | undefined;
+  void Promise.resolve(openWithFirst(stream, { last: 100 }, sources)).then((result) => (opened = result));
+  for (let i = 0; i < 40 && !opened; i++) {
+    log.truncate(log.first + 1);
+    for (const asked of cold.asked.splice(0)) asked.answer();
+    await settle();
+  }
+
+  // Pages of three; of the first one what was gone when it came is left out.
+  const sequences = opened?.kind === 'start' && opened.start.events.map(({ sequence }) => sequence);
+  expect(sequences).toEqual(Array.from({ length: 58 }, (_, i) => i + 3));
 });

@@ -3,16 +3,19 @@
 import { type ErrorCode, type FirstEvents, type Position, type PositionEntry, type ResetReason } from '@sluice/schemas';
 import type { ChannelStream } from '../delivery/live-channel.ts';
 import type { Cold, ColdRetry, StoredEvent } from '../log/cold.ts';
+import { retained } from './retained.ts';
 import { readStates, type States, type StateSources } from './first-states.ts';
 
 /** How one stream of a subscription begins. */
 export interface StreamStart {
-  /** Everything at or below counts as sent once `events` are. */
+  /** Everything at or below counts as sent; of a snapshot, once `events` are. */
   readonly after: number;
   /** Store time of the event at `after`; 0 where none vouches for it. */
   readonly timeMs: number;
   /** First events, or those between a cursor and the tail that had to be read to find the start. */
   readonly events: readonly StoredEvent[];
+  /** The stream is complete up to here once `events` are sent. */
+  readonly through: number;
   /** False for a snapshot: the position is not told before its events have been sent. */
   readonly isSettled: boolean;
 }
@@ -28,9 +31,18 @@ export type Opened =
 const LAST_PAGE_EVENTS = 1_024;
 const LAST_PAGE_BYTES = 512 * 1024;
 
-const start = (after: number, timeMs: number, events: readonly StoredEvent[] = [], isSettled = true): Opened => ({
+/** What a replay of everything begins with. Every subscription of a connection may hold so much until it is sent. */
+const FIRST_PAGE_EVENTS = 256;
+const FIRST_PAGE_BYTES = 32 * 1024;
+
+const start = (after: number, timeMs: number): Opened => ({
   kind: 'start',
-  start: { after, timeMs, events, isSettled },
+  start: { after, timeMs, events: [], through: after, isSettled: true },
+});
+
+const snapshot = (through: number, events: readonly StoredEvent[]): Opened => ({
+  kind: 'start',
+  start: { after: through, timeMs: 0, events, through, isSettled: false },
 });
 
 const retry = ({ code, afterMs }: ColdRetry): Opened => ({
@@ -90,39 +102,45 @@ export const openWithFirst = (
   sources: StateSources,
 ): Opened | Promise<Opened> => {
   const { cold } = sources;
-  const { tail, filters } = stream;
+  const { tail } = stream;
   const states = first === 'states' ? readStates(stream, sources) : undefined;
   if (states) return states.then(openWithStates);
   if (first === 'none' || first === 'states') return start(tail.head, tail.headTimeMs);
   if (first === 'all') return openWithAll(stream, cold);
-  return 'last' in first
-    ? openWithLast(tail.stream, filters, first.last, stream, cold)
-    : openSince(tail.stream, first.sinceMs, cold);
+  return 'last' in first ? openWithLast(stream, first.last, cold) : openSince(stream, first.sinceMs, cold);
 };
 
 const openWithStates = (states: States | ColdRetry): Opened =>
-  states.kind === 'retry' ? retry(states) : start(states.through, 0, states.events, false);
+  states.kind === 'retry' ? retry(states) : snapshot(states.through, states.events);
 
-const openWithAll = async ({ tail }: ChannelStream, cold: Cold): Promise<Opened> => {
-  if (tail.firstSequence <= 1) return start(0, 0);
-  const leader = await cold.leader(tail.stream);
-  return leader.kind === 'retry' ? retry(leader) : start(leader.firstSequence - 1, 0);
+const openWithAll = async (stream: ChannelStream, cold: Cold): Promise<Opened> => {
+  if (stream.tail.firstSequence <= 1) return start(0, 0);
+  const leader = await cold.leader(stream.tail.stream);
+  return leader.kind === 'retry' ? retry(leader) : openAfter(stream, leader.firstSequence - 1, cold);
 };
 
-const openSince = async (stream: string, sinceMs: number, cold: Cold): Promise<Opened> => {
-  const result = await cold.since(stream, sinceMs);
-  return result.kind === 'retry' ? retry(result) : start(result.after, 0);
+const openSince = async (stream: ChannelStream, sinceMs: number, cold: Cold): Promise<Opened> => {
+  const result = await cold.since(stream.tail.stream, sinceMs);
+  return result.kind === 'retry' ? retry(result) : openAfter(stream, result.after, cold);
+};
+
+/**
+ * The first page is in hand before the position is told: what retention takes until then was owed to nobody. Else whoever
+ * begins with the oldest that there is would be told to begin again, and again, where retention moves on with every read.
+ */
+const openAfter = async ({ tail, filters }: ChannelStream, after: number, cold: Cold): Promise<Opened> => {
+  if (after >= tail.firstSequence - 1) return start(after, 0);
+  const limits = { maxEvents: FIRST_PAGE_EVENTS, maxBytes: FIRST_PAGE_BYTES };
+  const page = await cold.read({ stream: tail.stream, filters, after, tail, ...limits });
+  if (page.kind === 'retry') return retry(page);
+  const { before, events, through } = retained(page, after);
+  if (events.length === 0) return start(through, 0);
+  return { kind: 'start', start: { after: before, timeMs: 0, events, through, isSettled: true } };
 };
 
 /** The cursor may lie well before the last N: what is read up to the tail is trimmed together with the tail's part. */
-const openWithLast = async (
-  name: string,
-  filters: readonly string[],
-  count: number,
-  { tail }: ChannelStream,
-  cold: Cold,
-): Promise<Opened> => {
-  const found = await cold.lastN(name, filters, count, tail);
+const openWithLast = async ({ tail, filters }: ChannelStream, count: number, cold: Cold): Promise<Opened> => {
+  const found = await cold.lastN(tail.stream, filters, count, tail);
   if (found.kind === 'retry') return retry(found);
   // Thousands of large events are read twice rather than held: where the last N begin is all that has to be known.
   let events: StoredEvent[] | undefined = [];
@@ -131,7 +149,7 @@ const openWithLast = async (
   let { after } = found;
   while (after < tail.firstSequence - 1) {
     const page = await cold.read({
-      stream: name,
+      stream: tail.stream,
       filters,
       after,
       tail,
@@ -139,21 +157,19 @@ const openWithLast = async (
       maxBytes: LAST_PAGE_BYTES,
     });
     if (page.kind === 'retry') return retry(page);
-    if (page.kind === 'truncated') after = page.firstSequence - 1;
-    else {
-      for (const event of page.events) {
-        sequences.push(event.sequence);
-        events?.push(event);
-        bytes += event.payload.length;
-      }
-      const excess = sequences.length - count;
-      if (excess > count) {
-        sequences.splice(0, excess);
-        for (const { payload } of events?.splice(0, excess) ?? []) bytes -= payload.length;
-      }
-      if (bytes > LAST_PAGE_BYTES) events = undefined;
-      after = page.through;
+    const part = retained(page, after);
+    for (const event of part.events) {
+      sequences.push(event.sequence);
+      events?.push(event);
+      bytes += event.payload.length;
     }
+    const excess = sequences.length - count;
+    if (excess > count) {
+      sequences.splice(0, excess);
+      for (const { payload } of events?.splice(0, excess) ?? []) bytes -= payload.length;
+    }
+    if (bytes > LAST_PAGE_BYTES) events = undefined;
+    after = part.through;
   }
   const held = tail.read(filters, after, Number.POSITIVE_INFINITY).events;
   if (held.length >= count) {
@@ -161,6 +177,6 @@ const openWithLast = async (
     return start(segment.sequences[number]! - 1, 0);
   }
   const missing = count - held.length;
-  if (events) return start(after, 0, events.slice(-missing), false);
+  if (events) return snapshot(after, events.slice(-missing));
   return start((sequences.at(-missing) ?? sequences[0]!) - 1, 0);
 };

@@ -107,6 +107,22 @@ describe('first events', () => {
     expect(sequencesOf(await bench.read())).toEqual([4, 5, 6, 7, 8, 9, 10]);
   });
 
+  test.each([{ first: 'all' as const }, { first: { sinceMs: 1_000_000 } }])(
+    'begin where retention moves on with every read (%j)',
+    async ({ first }) => {
+      const bench = await createBench(400, 4);
+      const frames = await bench.subscribe({ first });
+      for (let i = 0; i < 60; i++) {
+        bench.log.truncate(bench.log.first + 1);
+        for (const asked of bench.cold.asked.splice(0)) asked.answer();
+        frames.push(...(await bench.read()));
+      }
+
+      expect(kinds(frames).filter((kind) => kind === 'reset')).toEqual([]);
+      expect(sequencesOf(frames).length).toBeGreaterThan(100);
+    },
+  );
+
   test('all are all that is retained', async () => {
     const bench = await createBench(10, 4);
     bench.log.truncate(3);
