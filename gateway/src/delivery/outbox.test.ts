@@ -92,7 +92,7 @@ describe('messages', () => {
     const chunk = Uint8Array.from({ length: 100_000 }, (_, at) => at);
     outbox.push(bytes(10, 1));
 
-    outbox.push(chunk, [9_000, 18_000, 90_000]);
+    outbox.pushEvents(chunk, [9_000, 18_000, 90_000]);
     outbox.flush();
 
     expect(socket.messages.map(({ length }) => length)).toEqual([18_010, 72_000, 10_000]);

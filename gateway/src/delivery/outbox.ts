@@ -1,6 +1,7 @@
 // What one connection still has to send. Frames of one turn are joined into few WebSocket messages; what the socket
 // cannot take is counted against a byte budget. Nothing is ever dropped from here: whoever finds no room falls behind
-// and reads the log later. Only replies push past the budget, and past the hard limit the connection is closed.
+// and reads the log later. Events go past the budget by what was sent last; replies push past it, and past the hard limit
+// the connection is closed.
 import type { Connection } from '../transports/transport.ts';
 
 /** Replies may exceed the budget by this factor before the peer counts as one that never reads. */
@@ -25,6 +26,8 @@ export class Outbox {
   #queuedBytes = 0;
   /** The socket did not take everything: only then is it worth asking how much it holds. */
   #isCongested = false;
+  /** By how much the last events went over the budget: they go out whole, but only while there is room. */
+  #excessBytes = 0;
 
   constructor(connection: Connection, budgetBytes: number, counters: SentCounters) {
     this.#connection = connection;
@@ -43,16 +46,23 @@ export class Outbox {
   }
 
   get isOverHardLimit(): boolean {
-    return this.roomBytes < -this.#budgetBytes * (HARD_LIMIT_FACTOR - 1);
+    return this.roomBytes + this.#excessBytes < -this.#budgetBytes * (HARD_LIMIT_FACTOR - 1);
   }
 
   get isCongested(): boolean {
     return this.#isCongested;
   }
 
-  /** Adds whole frames to what `flush` sends; `ends` are offsets between them at which they may be split. */
-  push(bytes: Uint8Array, ends: readonly number[] = []): void {
+  /** Adds a reply to what `flush` sends. */
+  push(bytes: Uint8Array): void {
+    this.#queue.push(bytes);
     this.#queuedBytes += bytes.length;
+  }
+
+  /** Adds whole frames of events; `ends` are offsets between them at which they may be split. */
+  pushEvents(bytes: Uint8Array, ends: readonly number[]): void {
+    this.#queuedBytes += bytes.length;
+    this.#noteExcess();
     if (bytes.length <= MESSAGE_BYTES) {
       this.#queue.push(bytes);
       return;
@@ -88,12 +98,17 @@ export class Outbox {
     if (this.#queue.length > 0) this.flush();
     if (this.#isCongested && bytes.length > this.roomBytes) return false;
     this.#send(bytes);
+    this.#noteExcess();
     return true;
   }
 
   /** The socket has sent something. */
   drained(): void {
     if (this.#connection.bufferedBytes() === 0) this.#isCongested = false;
+  }
+
+  #noteExcess(): void {
+    this.#excessBytes = Math.max(0, -this.roomBytes);
   }
 
   #sendJoined(queue: readonly Uint8Array[], from: number, to: number): void {

@@ -72,7 +72,7 @@ export class Behind {
     }
     const chunk = chunks.chunk(channel, this.#cursors, this.#session.encoding, CHUNK_BYTES, writer);
     for (const [stream, after] of chunk.after.entries()) this.#cursors[stream]!.after = after;
-    if (chunk.events > 0) this.#session.push(chunk.bytes, chunk.ends);
+    if (chunk.events > 0) this.#session.pushEvents(chunk.bytes, chunk.ends);
     counters.delivered += chunk.events;
     counters.fromCold += chunk.coldEvents;
     counters.fromTail += chunk.events - chunk.coldEvents;

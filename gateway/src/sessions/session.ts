@@ -168,8 +168,8 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
     this.#outbox.push(encodeFrame(frame, this.encoding));
   }
 
-  push(bytes: Uint8Array, ends: readonly number[]): void {
-    this.#outbox.push(bytes, ends);
+  pushEvents(bytes: Uint8Array, ends: readonly number[]): void {
+    this.#outbox.pushEvents(bytes, ends);
   }
 
   sendBatch(bytes: Uint8Array): boolean {

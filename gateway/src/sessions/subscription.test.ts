@@ -382,6 +382,42 @@ describe('slow sockets', () => {
     expect(bench.connection.bufferedBytes()).toBe(0);
   });
 
+  // What is read of the log leaves in chunks that no budget knows of, and counted as if it were replies.
+  test.each([
+    { budget: 16 * 1024, stored: 2_000, filler: 150 },
+    { budget: 256 * 1024, stored: 4, filler: 1_000_000 },
+  ])('one that reads slowly is not closed for what it catches up on (%j)', async ({ budget, stored, filler }) => {
+    const bench = await createBench(0, 0, { limits: { socketBudgetBytes: budget } });
+    for (let i = 0; i < stored; i++) bench.append(MOVED, filler);
+    bench.connection.stall();
+    bench.connection.write(subscribe(1, 'order:o-1', { position: at(0) }));
+    const sequences: number[] = [];
+    for (let i = 0; i < 10_000 && sequences.length < stored && !bench.connection.closed; i++) {
+      bench.pod.turn();
+      sequences.push(...sequencesOf(bench.connection.read(5_000)));
+    }
+
+    expect(bench.connection.closed).toBeUndefined();
+    expect(sequences).toEqual(Array.from({ length: stored }, (_, i) => i + 1));
+  });
+
+  test('one that was sent a large event is not closed for it', async () => {
+    const bench = await createBench(0, 0, { limits: { socketBudgetBytes: 16 * 1024 } });
+    await bench.subscribe({ first: 'none' });
+    bench.connection.stall();
+    bench.append(MOVED, 200_000);
+    bench.pod.turn();
+    bench.connection.write({ kind: 'pong' });
+
+    expect(bench.connection.closed).toBeUndefined();
+    for (let i = 0; i < 500 && !bench.connection.closed; i++)
+      bench.connection.write({ kind: 'unsubscribe', id: i, channel: 'order:none' });
+    expect(bench.connection.closed).toBeUndefined();
+    for (let i = 0; i < 1_000 && !bench.connection.closed; i++)
+      bench.connection.write({ kind: 'unsubscribe', id: i, channel: 'order:none' });
+    expect(bench.connection.closed?.reason).toBe('overloaded');
+  });
+
   // Its bytes were taken off twice: each such socket left its user room for as much more than the limit.
   test('one that is closed leaves its user with what the others hold', async () => {
     const bench = await createBench(0, 0, { limits: { socketBudgetBytes: 2_000 } });
