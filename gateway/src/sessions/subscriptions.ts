@@ -144,8 +144,10 @@ export class Subscriptions {
 
   /** Whether another page from JetStream may be held now. Who finds no room is asked first when there is some. */
   hasRoomForPage(asking: Pumped): boolean {
+    // Nor is there any for those behind the first one: what all hold is not summed up again for each of thousands.
+    if (this.#firstForPage !== undefined && this.#firstForPage !== asking) return false;
     const hasRoom = this.#pageRoomBytes > 0;
-    if (!hasRoom) this.#firstForPage ??= asking;
+    if (!hasRoom) this.#firstForPage = asking;
     return hasRoom;
   }
 
