@@ -354,3 +354,23 @@ test('a quiet channel does not keep the segment of its last event from being giv
   expect(held.deref()).toBeUndefined();
   expect(channel.liveCount).toBe(1);
 });
+
+// Each one that left was looked for in a list of all: twenty seconds of a pod for these.
+test('very many channels that share a filter leave it as fast as they came', () => {
+  const delivery = createDelivery();
+  const resolved = resolve(CUSTOMER, 'order:o-1');
+  const listening = Array.from({ length: 30_000 }, (_, i) => {
+    const channel = delivery.channels.acquire({ ...resolved, id: `${resolved.id} ${i}` });
+    const subscriber = new FakeSubscriber();
+    delivery.channels.join(channel, subscriber);
+    return { channel, subscriber };
+  });
+
+  const startMs = performance.now();
+  for (const { channel, subscriber } of listening.slice(1)) delivery.channels.leave(channel, subscriber);
+
+  expect(performance.now() - startMs).toBeLessThan(1_000);
+  delivery.append('ORDER', CREATED);
+  delivery.endTick();
+  expect(listening.map(({ subscriber }) => subscriber.sequences.length).filter((count) => count > 0)).toEqual([1]);
+});

@@ -36,8 +36,8 @@ export class Channels {
   readonly #options: ChannelsOptions;
   /** By the full id of the resolved channel, never by name: two users' channels may share a name. */
   readonly #channels = new Map<string, LiveChannel>();
-  /** Channels with live subscribers, by filter. One channel is the usual case and needs no list. */
-  readonly #byFilter = new Map<string, LiveChannel | LiveChannel[]>();
+  /** Channels with live subscribers, by filter. One channel is the usual case and needs no set; all users' may share one. */
+  readonly #byFilter = new Map<string, LiveChannel | Set<LiveChannel>>();
   readonly #scratch: string[] = [];
   readonly #batches = new BatchPool();
   #dirty: LiveChannel[] = [];
@@ -104,7 +104,7 @@ export class Channels {
       const listeners = this.#byFilter.get(filter);
       if (listeners === undefined) continue;
       if (everyMs < 0) everyMs = this.#everyMs(segment, number);
-      if (Array.isArray(listeners))
+      if (listeners instanceof Set)
         for (const channel of listeners) this.#take(channel, tail, segment, number, everyMs);
       else this.#take(listeners, tail, segment, number, everyMs);
     }
@@ -236,8 +236,8 @@ export class Channels {
         this.#options.routes.listen(filter);
         const listeners = this.#byFilter.get(filter);
         if (listeners === undefined) this.#byFilter.set(filter, channel);
-        else if (Array.isArray(listeners)) listeners.push(channel);
-        else this.#byFilter.set(filter, [listeners, channel]);
+        else if (listeners instanceof Set) listeners.add(channel);
+        else this.#byFilter.set(filter, new Set([listeners, channel]));
       }
     }
   }
@@ -250,13 +250,14 @@ export class Channels {
       for (const filter of filters) {
         this.#options.routes.unlisten(filter);
         const listeners = this.#byFilter.get(filter);
-        if (!Array.isArray(listeners)) {
+        if (!(listeners instanceof Set)) {
           if (listeners === channel) this.#byFilter.delete(filter);
           continue;
         }
-        const rest = listeners.filter((other) => other !== channel);
-        if (rest.length === 1) this.#byFilter.set(filter, rest[0]!);
-        else this.#byFilter.set(filter, rest);
+        listeners.delete(channel);
+        if (listeners.size > 1) continue;
+        const [last] = listeners;
+        this.#byFilter.set(filter, last!);
       }
     }
   }
