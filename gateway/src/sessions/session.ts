@@ -142,6 +142,8 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
   }
 
   drained(): void {
+    // Whoever takes what is sent is there, and has nothing to answer: a socket that is congested gets no pings.
+    this.#deadlines.heard(this.#pod.clock.now());
     this.#outbox.drained();
     this.#recount();
     this.requestTurn();

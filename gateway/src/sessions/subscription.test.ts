@@ -382,6 +382,28 @@ describe('slow sockets', () => {
     expect(bench.connection.bufferedBytes()).toBe(0);
   });
 
+  // It was sent no ping while it had something else to read, so it said nothing, and was taken for dead after a minute.
+  test('one that takes minutes for what it missed is not taken for dead; one that stops reading is', async () => {
+    const bench = await createBench(0, 0, { limits: { socketBudgetBytes: 64 * 1024 } });
+    for (let i = 0; i < 60; i++) bench.append(MOVED, 20_000);
+    bench.connection.stall();
+    bench.connection.write(subscribe(1, 'order:o-1', { position: at(0) }));
+    const pass = (seconds: number, bytesPerSecond: number): void => {
+      for (let i = 0; i < seconds; i++) {
+        bench.pod.clock.advance(1_000);
+        bench.pod.sessions.sweep(bench.pod.clock.now());
+        bench.pod.turn();
+        if (bytesPerSecond > 0) bench.connection.read(bytesPerSecond);
+      }
+    };
+    pass(180, 5_000);
+    expect(bench.connection.closed).toBeUndefined();
+    expect(bench.connection.bufferedBytes()).toBeGreaterThan(0);
+
+    pass(60, 0);
+    expect(bench.connection.closed?.reason).toBe('pong_timeout');
+  });
+
   // What is read of the log leaves in chunks that no budget knows of, and counted as if it were replies.
   test.each([
     { budget: 16 * 1024, stored: 2_000, filler: 150 },
