@@ -97,7 +97,7 @@ export class Behind {
           after: cursor.after,
           tail,
           maxEvents: COLD_PAGE_EVENTS,
-          maxBytes: Math.min(COLD_PAGE_BYTES, Math.max(CHUNK_BYTES, this.#session.roomBytes)),
+          maxBytes: Math.min(COLD_PAGE_BYTES, Math.max(CHUNK_BYTES, this.#siblings.pageRoomBytes)),
         });
       } catch (error) {
         return this.#isOver ? this.#pod.onFault(error, 'cold read') : this.#pursuer.fail(error);

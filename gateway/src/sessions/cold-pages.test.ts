@@ -4,6 +4,7 @@ import { encodePosition } from '@sluice/schemas';
 import { expect, test } from 'vitest';
 import { resolveChannel } from '../access/permission.ts';
 import { ORDERS } from '../delivery/delivery.fixture.ts';
+import type { Cold } from '../log/cold.ts';
 import { ModelCold, ModelStream } from './log-model.fixture.ts';
 import { createTestPod, settle, tokenOf } from './pod.fixture.ts';
 import { CUSTOMER, hello, MERCHANT, subscribe } from './session.fixture.ts';
@@ -22,7 +23,16 @@ const positionOf = (channel: string): string => {
 const openBacklog = ({ channels, perChannel }: { channels: number; perChannel: number }) => {
   const streams = new Map(['ORDER', 'PAYMENT'].map((name) => [name, new ModelStream(name)]));
   const cold = new ModelCold(streams);
-  const pod = createTestPod({ cold, limits: { socketBudgetBytes: BUDGET_BYTES } });
+  /** How large the pages may be. */
+  const asked: number[] = [];
+  const watched: Cold = {
+    ...cold,
+    read: (request) => {
+      asked.push(request.maxBytes);
+      return cold.read(request);
+    },
+  };
+  const pod = createTestPod({ cold: watched, limits: { socketBudgetBytes: BUDGET_BYTES } });
   for (const [name, log] of streams) {
     for (let i = 0; i < channels * perChannel; i++) {
       const subject = `${name.toLowerCase()}.m-1.u-1.o-${i % channels}.${name === 'ORDER' ? 'status_changed' : 'failed'}`;
@@ -34,6 +44,7 @@ const openBacklog = ({ channels, perChannel }: { channels: number; perChannel: n
   const connection = pod.connect('msgpack', 2_000);
   connection.write(hello(), ...names.map((each, id) => subscribe(id, each, { position: positionOf(each) })));
   return {
+    asked,
     /** What has come since the last call. */
     read: () => connection.read(),
     /** Answers what is asked until nothing moves any more; the number of pages that were read. */
@@ -90,6 +101,15 @@ test.for([2, 3, 5, 8])('%d channels of a slow socket get on together', async (ch
   expect([...counts.values()]).toEqual(Array.from({ length: channels }, () => 2 * perChannel));
   // A page of either stream.
   expect(widestGap).toBeLessThanOrEqual(16);
+});
+
+// Each page was asked for as if no other were held: a channel of eight streams held eight times the budget.
+test('a page is asked for no larger than the room that the pages before it have left', async () => {
+  const { asked, work } = openBacklog({ channels: 2, perChannel: 40 });
+  await work();
+
+  // Three events of either stream: 60 of 64 KB are taken by the first page, and one chunk may always be asked for.
+  expect(asked.slice(0, 2)).toEqual([BUDGET_BYTES, 32 * 1024]);
 });
 
 // It left as one chunk, which was more than replies may ever be: the socket was closed, and closed again when it came back.

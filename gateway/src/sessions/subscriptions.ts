@@ -137,7 +137,7 @@ export class Subscriptions {
 
   /** One found no room for a page, and there is some now. */
   get isWantingPage(): boolean {
-    return this.#firstForPage !== undefined && this.#pageRoomBytes > 0;
+    return this.#firstForPage !== undefined && this.pageRoomBytes > 0;
   }
 
   // --- cold reads ----------------------------------------------------------------------------------------------
@@ -146,13 +146,13 @@ export class Subscriptions {
   hasRoomForPage(asking: Pumped): boolean {
     // Nor is there any for those behind the first one: what all hold is not summed up again for each of thousands.
     if (this.#firstForPage !== undefined && this.#firstForPage !== asking) return false;
-    const hasRoom = this.#pageRoomBytes > 0;
+    const hasRoom = this.pageRoomBytes > 0;
     if (!hasRoom) this.#firstForPage = asking;
     return hasRoom;
   }
 
   /** Pages that wait to be sent count against the room, whichever subscription holds them. */
-  get #pageRoomBytes(): number {
+  get pageRoomBytes(): number {
     return this.#all.reduce((room, { heldBytes }) => room - heldBytes, this.#session.roomBytes);
   }
 
