@@ -46,7 +46,8 @@ const openBacklog = ({ channels, perChannel }: { channels: number; perChannel: n
   return {
     asked,
     /** What has come since the last call. */
-    read: () => connection.read(),
+    read: (bytes?: number) => connection.read(bytes),
+    connection,
     /** Answers what is asked until nothing moves any more; the number of pages that were read. */
     work: async (): Promise<number> => {
       let pages = 0;
@@ -177,4 +178,68 @@ test('connections of a user that read the past get their pages in turn', async (
 
   expect(counts).toEqual([60, 60, 60]);
   expect(widestGap).toBeLessThanOrEqual(2 * cold.pageEvents);
+});
+
+// Each opening brought its snapshot or its last events along, whatever the others held: half a gigabyte for one user.
+test.each(['states' as const, { last: 60 }, 'all' as const])(
+  'who opens many channels and does not read holds about its budget of first events (%j)',
+  async (first) => {
+    const channels = 40;
+    const perChannel = 60;
+    const log = new ModelStream('ORDER');
+    for (let i = 0; i < channels * perChannel; i++) {
+      // Another order each, so that each is a state.
+      log.append(1_000 + i, `order.m-${i % channels}.u-${i}.o-${i}.status_changed`, { filler: 1_000 });
+    }
+    const cold = new ModelCold(new Map([['ORDER', log]]));
+    cold.pageEvents = 100;
+    const limits = { socketBudgetBytes: BUDGET_BYTES, maxSubscriptions: channels };
+    const pod = createTestPod({ cold, limits, userLimits: { coldReads: 2 } });
+    pod.sinkOf('ORDER').begin({ stream: 'ORDER', epoch: log.epoch, created: '' }, log.last + 1, 'boot');
+    const merchants = Array.from({ length: channels }, (_, i) => `m-${i}`);
+    const connection = pod.connect('msgpack', 2_000);
+    connection.write(
+      hello(tokenOf({ ...MERCHANT, claims: { merchantId: merchants } })),
+      ...merchants.map((each, i) => subscribe(i + 1, `merchant:${each}`, { first })),
+    );
+    const [session] = pod.sessions;
+    const work = async (): Promise<void> => {
+      for (let i = 0; i < 40; i++) {
+        await settle();
+        for (const asked of cold.asked.splice(0)) asked.answer();
+        pod.turn();
+      }
+    };
+    await work();
+    const held = session!.subscriptions.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+    // Sixteen questions may be under way when the room is gone, and each is followed by one before its answer counts.
+    expect(held).toBeLessThan(BUDGET_BYTES + 2 * 16 * perChannel * 1_100);
+
+    let events = 0;
+    for (let i = 0; i < 400 && events < channels * perChannel; i++) {
+      events += connection.read().filter(({ kind }) => kind === 'event').length;
+      connection.stall();
+      await work();
+    }
+    expect(events).toBe(channels * perChannel);
+    expect(connection.closed).toBeUndefined();
+  },
+);
+
+test('what is opened on a slow socket does not wait until its other channels have caught up', async () => {
+  const { read, connection, work } = openBacklog({ channels: 3, perChannel: 60 });
+  await work();
+  connection.write(subscribe(99, 'order:o-new', { first: 'states' }));
+  let events = 0;
+  let isOpen = false;
+  for (let i = 0; i < 400 && !isOpen; i++) {
+    await work();
+    for (const frame of read(10_000)) {
+      if (frame.kind === 'event') events++;
+      isOpen ||= frame.kind === 'subscribed' && frame.id === 99;
+    }
+  }
+
+  expect(isOpen).toBe(true);
+  expect(events).toBeLessThan(30);
 });

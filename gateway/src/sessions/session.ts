@@ -110,6 +110,11 @@ export class Session implements ConnectionHandler, Pumped, Appointed, Sender {
     return this.#subscriptions.all;
   }
 
+  /** The socket has not taken all that it was sent. */
+  get isCongested(): boolean {
+    return this.#outbox.isCongested;
+  }
+
   /** Bytes that may still be added, by the budgets of the socket and of its user. A socket that flows always has room. */
   get roomBytes(): number {
     const own = this.#outbox.roomBytes;

@@ -16,7 +16,7 @@ import type { Cold } from '../log/cold.ts';
 import { Ahead } from './ahead.ts';
 import { Behind, type Pursuer } from './behind.ts';
 import { cursorsFrom, headPositionOf, liveCursors, positionOf, refsOf } from './cursors.ts';
-import { OpeningReads, type InTurn } from './opening-reads.ts';
+import { OpeningReads } from './opening-reads.ts';
 import { matchEntries, openAtPosition, openWithFirst, type Opened, type StreamStart } from './opening.ts';
 import { count, type Pod } from './pod.ts';
 import type { Session } from './session.ts';
@@ -307,8 +307,7 @@ export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
   }
 
   #openingReads(run: number): Cold {
-    const inTurn: InTurn = (read) => this.#siblings.inTurn(read);
-    return new OpeningReads(this.#pod, this.#session.user!, inTurn, () => run !== this.#run);
+    return new OpeningReads(this.#pod, this.#session.user!, this.#siblings, () => run !== this.#run);
   }
 
   #first(stream: ChannelStream, cold: Cold): Opened | Promise<Opened> {

@@ -3,6 +3,7 @@ import { parsePosition, type ErrorCode, type Result, type Subscribe, type Unsubs
 import { Places } from '../access/limits.ts';
 import { joinedChannels, resolveChannel, type ResolvedChannel } from '../access/permission.ts';
 import type { Pumped } from '../delivery/pump.ts';
+import type { OpeningConnection } from './opening-reads.ts';
 import { count, type Pod } from './pod.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
@@ -12,7 +13,7 @@ const JOINED = 0;
 /** Of a refused channel's name, what its error repeats. */
 const MAX_REPEATED_CHARS = 128;
 
-export class Subscriptions {
+export class Subscriptions implements OpeningConnection {
   readonly #session: Session;
   readonly #pod: Pod;
   readonly #all: Subscription[] = [];
@@ -23,6 +24,8 @@ export class Subscriptions {
   #lastAsked: Map<string, string> | undefined;
   /** Was the first to find no room for a page: who takes what others leave by chance may never find any. */
   #firstForPage: Pumped | undefined;
+  /** Openings that wait for room. */
+  readonly #forRoom: (() => void)[] = [];
 
   constructor(session: Session, pod: Pod) {
     this.#session = session;
@@ -118,6 +121,7 @@ export class Subscriptions {
 
   /** Each one that is behind gets one chunk, in turn. True if there is more to do. */
   turn(): boolean {
+    this.#letOpen();
     const first = this.#firstForPage;
     this.#firstForPage = undefined;
     let hasMore = first?.turn() ?? false;
@@ -183,6 +187,21 @@ export class Subscriptions {
     await user.coldReads.run(async () => {
       if (!this.#session.isClosed) await read();
     });
+  }
+
+  /** A socket that takes everything has room for whatever is sent to it at once. */
+  get hasRoomToOpen(): boolean {
+    return !this.#session.isCongested || this.pageRoomBytes > 0;
+  }
+
+  roomToOpen(): Promise<void> {
+    return new Promise((resolve) => this.#forRoom.push(resolve));
+  }
+
+  /** While the socket is slow one at a time, and before what is to be caught up on takes the room in this turn. */
+  #letOpen(): void {
+    if (this.#forRoom.length === 0 || !this.hasRoomToOpen) return;
+    for (const go of this.#forRoom.splice(0, this.#session.isCongested ? 1 : this.#forRoom.length)) go();
   }
 
   #find(channel: string | undefined): Subscription | undefined {
