@@ -324,6 +324,27 @@ describe('cold reads', () => {
     expect(kinds(other.read())).toEqual(['welcome', 'subscribed', 'live']);
   });
 
+  // While one stream had no leader, all others were asked for the same again and again.
+  test('that were answered while another stream could not are not made again', async () => {
+    const bench = await createBench(10, 4);
+    bench.connection.write(subscribe(1, 'order:o-1', { first: 'states' }));
+    await settle();
+    const made = bench.cold.asked.length;
+    bench.cold.asked.splice(0, 1)[0]!.answer();
+    for (let i = 0; i < 5; i++) {
+      const asked = bench.cold.asked.splice(0);
+      expect(asked.length).toBe(1);
+      asked[0]!.refuse({ kind: 'retry', afterMs: 500, code: 'nats_unavailable' });
+      await bench.read();
+      bench.pod.clock.advance(500);
+      await settle();
+    }
+    await bench.answer();
+
+    expect(made).toBe(2);
+    expect(kinds(await bench.read()).filter((kind) => kind !== 'event')).toEqual(['subscribed', 'live']);
+  });
+
   test('that nobody waits for any more are not made', async () => {
     const bench = await createBench(0, 0, { limits: { maxSubscriptions: 100 } });
     const channels = Array.from({ length: 60 }, (_, i) => `order:o-${i}`);

@@ -27,6 +27,9 @@ const PATIENCE_MS = 10_000;
 
 type Phase = 'opening' | 'waiting' | 'catching_up' | 'live' | 'ended';
 
+type Opening = () => Opened | Promise<Opened>;
+type Announce = (starts: readonly StreamStart[]) => void;
+
 export interface SubscribeRequest {
   readonly id: number;
   readonly position: Position | undefined;
@@ -268,11 +271,11 @@ export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
   #openAt(entries: readonly (PositionEntry | undefined)[]): void {
     const run = this.#begin();
     const cold = this.#openingReads(run);
-    const opened = this.channel.streams.map((stream, index) => {
+    const openings = this.channel.streams.map((stream, index) => {
       const entry = entries[index];
-      return entry ? openAtPosition(stream, entry, cold, this.#pod.readThrough) : this.#first(stream, cold);
+      return () => (entry ? openAtPosition(stream, entry, cold, this.#pod.readThrough) : this.#first(stream, cold));
     });
-    this.#settle(opened, run, (starts) => {
+    this.#settle(openings, run, (starts) => {
       const recovered = entries.every((entry) => entry !== undefined);
       if (recovered) this.#pod.counters.recovered++;
       this.#answer(recovered, starts);
@@ -283,8 +286,8 @@ export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
     const run = this.#begin();
     if (this.#isSuspended) return;
     const cold = this.#openingReads(run);
-    const opened = this.channel.streams.map((stream) => this.#first(stream, cold));
-    this.#settle(opened, run, (starts) => {
+    const openings = this.channel.streams.map((stream) => () => this.#first(stream, cold));
+    this.#settle(openings, run, (starts) => {
       const reset = this.#untoldReset;
       if (!reset) return this.#answer(false, starts);
       this.#untoldReset = undefined;
@@ -321,18 +324,23 @@ export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
     });
   }
 
-  /** Starts at once if every stream knows its start, so that a storm of resumes costs no promises. */
-  #settle(
-    opened: readonly (Opened | Promise<Opened>)[],
-    run: number,
-    announce: (starts: readonly StreamStart[]) => void,
-  ): void {
-    if (opened.every((each): each is Opened => !(each instanceof Promise))) this.#conclude(opened, announce);
+  /**
+   * Starts at once if every stream knows its start, so that a storm of resumes costs no promises. A stream that cannot
+   * answer is asked again by itself: in an election the others have enough to answer.
+   */
+  #settle(openings: readonly Opening[], run: number, announce: Announce, before: readonly Opened[] = []): void {
+    const opened = openings.map((open, stream) => {
+      const known = before[stream];
+      return known?.kind === 'start' ? known : open();
+    });
+    const conclude = (all: readonly Opened[]): void =>
+      this.#conclude(all, announce, () => this.#settle(openings, run, announce, all));
+    if (opened.every((each): each is Opened => !(each instanceof Promise))) conclude(opened);
     else {
       void Promise.all(opened.map((each) => Promise.resolve(each))).then(
         (all) => {
           if (run !== this.#run) return;
-          this.#conclude(all, announce);
+          conclude(all);
           this.#session.wake();
         },
         (error: unknown) => {
@@ -343,7 +351,7 @@ export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
     }
   }
 
-  #conclude(opened: readonly Opened[], announce: (starts: readonly StreamStart[]) => void): void {
+  #conclude(opened: readonly Opened[], announce: Announce, again: () => void): void {
     const starts: StreamStart[] = [];
     for (const [stream, each] of opened.entries()) {
       switch (each.kind) {
@@ -352,7 +360,7 @@ export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
         case 'ahead':
           return this.#wait(this.channel.streams[stream]!, each.sequence);
         case 'retry':
-          return this.#retryOpening(each.code, each.afterMs);
+          return this.later(each.code, each.afterMs, again);
         case 'start':
           starts.push(each.start);
       }
@@ -364,14 +372,7 @@ export class Subscription implements LiveSubscriber, GrantHolder, Pursuer {
     this.#session.requestTurn();
   }
 
-  #retryOpening(code: ErrorCode, afterMs: number): void {
-    const run = this.#run;
-    this.later(code, afterMs, () => {
-      if (run === this.#run) this.#reopen();
-    });
-  }
-
-  /** After a retry the answer decides: an answered subscription has been reset or is new, both begin with first events. */
+  /** An answered subscription has been reset or is new: both begin with first events. */
   #reopen(): void {
     if (this.#isAnswered) this.#openWithFirst();
     else this.open();
