@@ -14,13 +14,15 @@ import type { Subscriptions } from './subscriptions.ts';
 const CHUNK_BYTES = 32 * 1024;
 const COLD_PAGE_EVENTS = 256;
 const COLD_PAGE_BYTES = 512 * 1024;
+/** Whoever has not asked for so long waited for room in its own socket, not for NATS. */
+const OWN_WAIT_MS = 10_000;
 
 /** The subscription, as far as it is told what happens here. */
 export interface Pursuer extends Pumped {
   readonly channel: LiveChannel;
   /** Nothing is owed any more. */
   goLive(): void;
-  /** A page has come: there is progress. */
+  /** A page has come, or it could not be asked for: nothing is stuck. */
   moved(): void;
   /** The stream begins at `from` now, past a cursor. */
   reset(reason: 'truncated', from: number): void;
@@ -38,6 +40,8 @@ export class Behind {
   /** A cold read is queued or under way: there is one at a time. */
   #isReading = false;
   #isOver = false;
+  /** When it was told to come later the last time. */
+  #refusedMs = 0;
 
   constructor(pursuer: Pursuer, session: Session, siblings: Subscriptions, pod: Pod, cursors: Cursor[]) {
     this.#pursuer = pursuer;
@@ -89,6 +93,7 @@ export class Behind {
       // Its turn may come when the reads before it have filled the room.
       if (this.#isOver || !this.#hasRoomForPage()) return void (this.#isReading = false);
       this.#pod.counters.coldReads++;
+      if (this.#pod.clock.now() - this.#refusedMs > OWN_WAIT_MS) this.#pursuer.moved();
       let result: Awaited<ReturnType<Cold['read']>>;
       try {
         result = await this.#pod.cold.read({
@@ -106,6 +111,7 @@ export class Behind {
       if (this.#isOver) return;
       if (result.kind === 'truncated') return this.#pursuer.reset('truncated', result.firstSequence);
       if (result.kind === 'retry') {
+        this.#refusedMs = this.#pod.clock.now();
         const code = result.code === 'overloaded' ? 'overloaded' : 'unavailable';
         // Reading until then: whatever wakes the session meanwhile must not ask again.
         return this.#pursuer.later(code, result.afterMs, () => {

@@ -285,6 +285,31 @@ describe('cold reads', () => {
     expect(bench.pod.faults).toEqual([]);
   });
 
+  // Time in which it could not even ask, for want of room in its own socket, counted as if NATS were away.
+  test('that say "later" twice, and a slow socket between them, do not', async () => {
+    const bench = await createBench(10, 4, { limits: { socketBudgetBytes: 2_000 } });
+    await bench.subscribe({ position: at(3) });
+    bench.cold.asked.splice(0)[0]!.answer();
+    await bench.read();
+    bench.cold.asked.splice(0)[0]!.refuse({ kind: 'retry', afterMs: 300, code: 'nats_unavailable' });
+    await settle();
+    bench.connection.stall();
+    for (let i = 0; i < 30; i++) bench.connection.write({ kind: 'unsubscribe', id: i + 10, channel: 'order:none' });
+    bench.pod.clock.advance(30_000);
+    bench.pod.turn();
+    expect(bench.cold.asked.length).toBe(0);
+    await bench.read();
+    await bench.read();
+    bench.cold.asked.splice(0)[0]!.refuse({ kind: 'retry', afterMs: 300, code: 'nats_unavailable' });
+    const frames = await bench.read();
+    bench.pod.clock.advance(300);
+    await bench.answer();
+    frames.push(...(await bench.read()));
+
+    expect(kinds(frames).filter((kind) => kind !== 'event')).toEqual(['live']);
+    expect(sequencesOf(frames)).toEqual([4, 5, 6, 7, 8, 9, 10]);
+  });
+
   test('of before a reset that end late do not let two reads of one cursor through', async () => {
     const bench = await createBench(10, 4);
     await bench.subscribe({ position: at(3), first: 'all' });
