@@ -355,7 +355,7 @@ test('a quiet channel does not keep the segment of its last event from being giv
   expect(channel.liveCount).toBe(1);
 });
 
-// Each one that left was looked for in a list of all: twenty seconds of a pod for these.
+// Were each one that leaves looked for in a list of all, this would take longer than a test may.
 test('very many channels that share a filter leave it as fast as they came', () => {
   const delivery = createDelivery();
   const resolved = resolve(CUSTOMER, 'order:o-1');
@@ -366,10 +366,7 @@ test('very many channels that share a filter leave it as fast as they came', () 
     return { channel, subscriber };
   });
 
-  const startMs = performance.now();
   for (const { channel, subscriber } of listening.slice(1)) delivery.channels.leave(channel, subscriber);
-
-  expect(performance.now() - startMs).toBeLessThan(1_000);
   delivery.append('ORDER', CREATED);
   delivery.endTick();
   expect(listening.map(({ subscriber }) => subscriber.sequences.length).filter((count) => count > 0)).toEqual([1]);
