@@ -73,6 +73,17 @@ test('a viewer that cuts its own connection shows what it missed before it goes 
   ]);
 });
 
+test('a viewer that has shown a conflated type says at the cut that the newest is all that will come', async ({
+  connection,
+  tail,
+}) => {
+  await publishOrderEvents(connection, 1, { types: ['order.location_updated'] });
+  const viewer = await tail('order:o-17', '--cut', '1s', '--away', '1s', '--first', 'all');
+
+  const cut = await eventually(() => viewer.log().find((line) => line.startsWith('-- cut')));
+  expect(cut).toBe('-- cut: away for 1 s; of order.location_updated the newest comes afterwards');
+});
+
 test('a position that a viewer printed is where the next one goes on', async ({ connection, tail }) => {
   await publishOrderEvents(connection, 4);
   const first = await tail('order:o-17', '--first', 'all', '--count', '2', '--json');

@@ -1,6 +1,7 @@
 // `sluice tail`: a channel in the terminal. A client like any other; it shows what an application would be told.
 
 import { createClient, type ChannelEvent, type Client, type ClientError, type Subscription } from '@sluice/client';
+import { rez, type EventTypeDefinition } from '@sluice/schemas';
 import { DeployError } from '../errors.ts';
 import { requireRunningStack } from '../stack/run-file.ts';
 import { signToken, type TokenSubject, tokenSecret } from '../stack/tokens.ts';
@@ -10,6 +11,13 @@ import { viewerOf } from './viewer-token.ts';
 
 /** A reader that is slower than the channel: beyond this the viewer disconnects until it has caught up. */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;
+
+/** Types of the reference domain of which the newest stands for those before it. Of another domain nothing is said. */
+const CONFLATED: ReadonlySet<string> = new Set(
+  rez.families.flatMap(({ name, types }) =>
+    Object.entries<EventTypeDefinition>(types).flatMap(([type, { conflate }]) => (conflate ? [`${name}.${type}`] : [])),
+  ),
+);
 
 /** The part of process.stdout that is used. */
 export interface Output {
@@ -73,6 +81,7 @@ class Viewer {
   readonly #isColoured: boolean;
   #arrival: Arrival = 'first';
   #seen = 0;
+  readonly #shownTypes = new Set<string>();
   #hasConnected = false;
   #isPaused = false;
   #timer: NodeJS.Timeout | undefined;
@@ -156,6 +165,7 @@ class Viewer {
     // What no stream keeps has no place in a view of one.
     if (event.isEphemeral || this.#seen >= count) return;
     this.#seen++;
+    this.#shownTypes.add(event.type);
     const arrival = event.isLive ? 'live' : this.#arrival;
     const line = isJson ? toJsonLine(event, arrival, Date.now()) : toLine(event, arrival, Date.now(), this.#isColoured);
     this.#context.stdout.write(`${line}\n`);
@@ -181,7 +191,8 @@ class Viewer {
     const { cutAfterMs, awayMs } = this.#options;
     if (cutAfterMs === undefined) return;
     this.#timer = setTimeout(() => {
-      this.#note(`cut: away for ${awayMs / 1_000} s`);
+      const newestOnly = [...this.#shownTypes].filter((type) => CONFLATED.has(type)).join(', ');
+      this.#note(`cut: away for ${awayMs / 1_000} s${newestOnly && `; of ${newestOnly} the newest comes afterwards`}`);
       this.#client.networkChanged(false);
       this.#timer = setTimeout(() => {
         if (!this.#isPaused) this.#client.networkChanged(true);
