@@ -1,15 +1,14 @@
 // The stream of the grants: checked at boot, tailed by an ordered reader, and read from its leader key by key. A key-value
 // bucket is a stream; what ends a grant (delete, purge, expiry marker) is a message like any other.
 import { GrantBook } from '../access/grants.ts';
-import { GatewayError } from '../errors.ts';
 import type { Clock } from '../operations/clock.ts';
-import { ApiCode, isApiError, number, readFromLeader, readStream, text } from './jetstream-api.ts';
+import { bucketFaults, bucketStream, checkBucket, type BucketCheck } from './bucket.ts';
+import { number, readFromLeader } from './jetstream-api.ts';
 import type { DoubtCause, LogSink } from './log-sink.ts';
 import { isDeleteMarker } from './message-bytes.ts';
 import type { Nats } from './nats.ts';
 import { createReader, type Reader } from './reader.ts';
 import type { StoredAt } from './continuity.ts';
-import type { StreamFault } from './streams.ts';
 
 export interface GrantLogOptions {
   readonly bucket: string;
@@ -36,63 +35,24 @@ const MAX_BACKFILL_BYTES = 64 * 1_024;
 const MAX_HELD = 64;
 const NOTHING = new Uint8Array(0);
 
-export const grantStreamOf = (bucket: string): string => `KV_${bucket}`;
-
 /** Throws streams_unfit if grants could not be relied on. */
 export const checkGrantStream = async (nats: Nats, bucket: string): Promise<void> => {
-  const stream = grantStreamOf(bucket);
-  const faults: StreamFault[] = [];
-  try {
-    const { config } = await readStream(nats.requests, stream, READ_TIMEOUT_MS);
-    faults.push(...grantFaultsOf(stream, bucket, config));
-  } catch (error) {
-    const isMissing = isApiError(error, ApiCode.streamNotFound);
-    const reason = error instanceof Error ? error.message : String(error);
-    faults.push(
-      isMissing
-        ? { stream, code: 'stream_missing', message: `stream ${stream} (bucket ${bucket} of grants) does not exist` }
-        : { stream, code: 'stream_unreadable', message: `stream ${stream} cannot be read: ${reason}` },
-    );
-  }
-  if (faults.length === 0) return;
-  throw new GatewayError('streams_unfit', faults.map(({ message }) => message).join('; '), { details: { faults } });
+  await checkBucket(nats.requests, { bucket, purpose: 'grants', timeoutMs: READ_TIMEOUT_MS, judge: grantFaultsOf });
 };
 
 /** Pure. What would end grants without a message that tells so, or keep readers out. */
-export const grantFaultsOf = (
-  stream: string,
-  bucket: string,
-  config: Readonly<Record<string, unknown>>,
-): readonly StreamFault[] => {
-  const faults: StreamFault[] = [];
-  const subjects = Array.isArray(config['subjects']) ? config['subjects'].map(text) : [];
-  if (!subjects.includes(`$KV.${bucket}.>`)) {
-    faults.push({
-      stream,
-      code: 'stream_missing',
-      message: `stream ${stream}: does not hold the subjects $KV.${bucket}.>`,
-    });
-  }
-  const retention = text(config['retention']) || 'limits';
-  if (retention !== 'limits') {
-    faults.push({
-      stream,
-      code: 'stream_retention',
-      message: `stream ${stream}: retention is "${retention}", not "limits"`,
-    });
-  }
+const grantFaultsOf: BucketCheck['judge'] = (stream, bucket, config) => {
+  const { faults, add } = bucketFaults(stream, bucket, config);
   const doesExpire = number(config['max_age']) > 0 || config['allow_msg_ttl'] === true;
-  if (doesExpire && number(config['subject_delete_marker_ttl']) === 0) {
-    const message = `stream ${stream}: grants expire without a marker; set subject_delete_marker_ttl`;
-    faults.push({ stream, code: 'stream_silent_expiry', message });
-  }
+  if (doesExpire && number(config['subject_delete_marker_ttl']) === 0)
+    add('stream_silent_expiry', 'grants expire without a marker; set subject_delete_marker_ttl');
   return faults;
 };
 
 /** Call `reader.start()` before the first grant is asked for. */
 export const createGrantLog = (options: GrantLogOptions): GrantLog => {
   const { bucket, nats, clock, onFault, onGeneration, onDoubt } = options;
-  const stream = grantStreamOf(bucket);
+  const stream = bucketStream(bucket);
   const prefix = `$KV.${bucket}.`;
   const grants = new GrantBook({
     clock,

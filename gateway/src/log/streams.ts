@@ -63,9 +63,7 @@ export async function checkStreams(
     faults.push(...outcome.faults);
     if (outcome.check !== undefined) checks.push(outcome.check);
   }
-  if (faults.length > 0) {
-    throw new GatewayError('streams_unfit', faults.map((fault) => fault.message).join('; '), { details: { faults } });
-  }
+  if (faults.length > 0) throw unfit(faults);
   return checks;
 }
 
@@ -78,23 +76,47 @@ async function checkStream(
   try {
     reading = await readStream(link, stream, READ_TIMEOUT_MS);
   } catch (error) {
-    if (isApiError(error, ApiCode.streamNotFound)) {
-      return { faults: [{ stream, code: 'stream_missing', message: `stream ${stream} does not exist` }] };
-    }
-    const reason = error instanceof Error ? error.message : String(error);
-    return { faults: [{ stream, code: 'stream_unreadable', message: `stream ${stream} cannot be read: ${reason}` }] };
+    return { faults: [readFault(stream, error)] };
   }
   const faults = judge(stream, reading.config);
   return { faults, check: { stream, reading, epoch: epochOf(stream, reading.created) } };
 }
 
-/** Pure. Faults of a stream's configuration, in words that say what to change. */
-export function faultsOf(stream: string, config: Readonly<Record<string, unknown>>): readonly StreamFault[] {
+export const unfit = (faults: readonly StreamFault[]): GatewayError =>
+  new GatewayError('streams_unfit', faults.map(({ message }) => message).join('; '), { details: { faults } });
+
+/** Why a stream could not be read; `called` is what it is called where there is none. */
+export const readFault = (stream: string, error: unknown, called: string = `stream ${stream}`): StreamFault => {
+  if (isApiError(error, ApiCode.streamNotFound))
+    return { stream, code: 'stream_missing', message: `${called} does not exist` };
+  const reason = error instanceof Error ? error.message : String(error);
+  return { stream, code: 'stream_unreadable', message: `stream ${stream} cannot be read: ${reason}` };
+};
+
+/** Faults of one stream, each message headed by its name. */
+export interface FaultList {
+  readonly faults: readonly StreamFault[];
+  readonly add: (code: StreamFaultCode, message: string) => void;
+}
+
+export const faultList = (stream: string): FaultList => {
   const faults: StreamFault[] = [];
-  const add = (code: StreamFaultCode, message: string): void => {
-    faults.push({ stream, code, message: `stream ${stream}: ${message}` });
+  return {
+    faults,
+    add: (code, message) => void faults.push({ stream, code, message: `stream ${stream}: ${message}` }),
   };
-  const retention = text(config['retention']) || 'limits';
+};
+
+type Config = StreamReading['config'];
+
+export const retentionOf = (config: Config): string => text(config['retention']) || 'limits';
+export const subjectsOf = (config: Config): readonly string[] =>
+  Array.isArray(config['subjects']) ? config['subjects'].map(text) : [];
+
+/** Pure. Faults of a stream's configuration, in words that say what to change. */
+export function faultsOf(stream: string, config: Config): readonly StreamFault[] {
+  const { faults, add } = faultList(stream);
+  const retention = retentionOf(config);
   if (retention !== 'limits') {
     add('stream_retention', `retention is "${retention}", but only "limits" keeps events that a reader has seen`);
   }
@@ -105,8 +127,7 @@ export function faultsOf(stream: string, config: Readonly<Record<string, unknown
   if (maxConsumers > 0 && maxConsumers < MIN_CONSUMERS) {
     add('stream_max_consumers', `max_consumers is ${maxConsumers}; leave it unset or at least ${MIN_CONSUMERS}`);
   }
-  const subjects = Array.isArray(config['subjects']) ? config['subjects'].map(text) : [];
-  for (const subject of subjects) {
+  for (const subject of subjectsOf(config)) {
     if (coversEphemeral(subject)) {
       add('stream_stores_ephemeral', `subject "${subject}" covers ${EPHEMERAL_ROOT}.>, which must not be stored`);
     }
@@ -117,17 +138,13 @@ export function faultsOf(stream: string, config: Readonly<Record<string, unknown
 const NS_PER_MS = 1_000_000;
 
 /** Pure. What would let a command be applied twice, or be acknowledged and lost (I6). */
-export function commandFaultsOf(stream: string, config: Readonly<Record<string, unknown>>): readonly StreamFault[] {
-  const faults: StreamFault[] = [];
-  const add = (code: StreamFaultCode, message: string): void => {
-    faults.push({ stream, code, message: `stream ${stream}: ${message}` });
-  };
+export function commandFaultsOf(stream: string, config: Config): readonly StreamFault[] {
+  const { faults, add } = faultList(stream);
   const [wanted] = COMMAND_STREAM.subjects;
-  const subjects = Array.isArray(config['subjects']) ? config['subjects'].map(text) : [];
-  if (!subjects.some((subject) => subject === wanted || subject === '>')) {
+  if (!subjectsOf(config).some((subject) => subject === wanted || subject === '>')) {
     add('stream_subjects', `its subjects do not include "${wanted}"`);
   }
-  const retention = text(config['retention']) || 'limits';
+  const retention = retentionOf(config);
   if (retention !== 'limits') {
     add(
       'stream_retention',

@@ -2,6 +2,7 @@
 // subjects, headers and conditional writes; decides nothing.
 import type { PresenceTransitions } from '@sluice/schemas';
 import { GatewayError } from '../errors.ts';
+import { bucketStream } from '../log/bucket.ts';
 import { DirectGet } from '../log/direct-get.ts';
 import { asObject, askApi, number, readFromLeader, text, type StoredMessage } from '../log/jetstream-api.ts';
 import type { StoredEvent } from '../log/cold-contract.ts';
@@ -20,8 +21,6 @@ export interface KvStoreOptions {
   /** How long a pod may be dead before the others notice, about. */
   readonly deadAfterMs: number;
 }
-
-export const bucketStream = (bucket: string): string => `KV_${bucket}`;
 
 const TIMEOUT_MS = 3_000;
 /** At least, and twice as long as a pod may be dead unnoticed: until then a removed entry still shows among those of its pod. */

@@ -2,16 +2,15 @@
 // composition root has one thing to start and to stop.
 import { randomBytes } from 'node:crypto';
 import type { Catalogue } from '@sluice/schemas';
-import { GatewayError } from '../errors.ts';
-import { ApiCode, isApiError, number, readStream, text } from '../log/jetstream-api.ts';
+import { bucketFaults, checkBucket, type BucketCheck } from '../log/bucket.ts';
+import { number } from '../log/jetstream-api.ts';
 import type { LogSink } from '../log/log-sink.ts';
 import type { NatsLink } from '../log/nats.ts';
-import type { StreamFault } from '../log/streams.ts';
 import type { Clock } from '../operations/clock.ts';
 import { throttleLog, type Logger } from '../operations/log.ts';
 import { ChannelMembers } from './channel-members.ts';
 import { ChannelPresence } from './channel-presence.ts';
-import { bucketStream, KvStore } from './kv-store.ts';
+import { KvStore } from './kv-store.ts';
 import { answerQuestions, createRoundup, questionSubject } from './nats-roundup.ts';
 import { Presence, type PresenceNotice } from './presence.ts';
 
@@ -119,41 +118,14 @@ interface Bucket {
 }
 
 const readBucket = async (link: NatsLink, bucket: string): Promise<Bucket> => {
-  const stream = bucketStream(bucket);
-  let faults: readonly StreamFault[];
-  let config: Readonly<Record<string, unknown>> = {};
-  try {
-    ({ config } = await readStream(link, stream, READ_TIMEOUT_MS));
-    faults = bucketFaultsOf(stream, bucket, config);
-  } catch (error) {
-    const isMissing = isApiError(error, ApiCode.streamNotFound);
-    const reason = error instanceof Error ? error.message : String(error);
-    faults = [
-      isMissing
-        ? { stream, code: 'stream_missing', message: `stream ${stream} (bucket ${bucket} of presence) does not exist` }
-        : { stream, code: 'stream_unreadable', message: `stream ${stream} cannot be read: ${reason}` },
-    ];
-  }
-  if (faults.length > 0) {
-    throw new GatewayError('streams_unfit', faults.map(({ message }) => message).join('; '), { details: { faults } });
-  }
+  const check = { bucket, purpose: 'presence', timeoutMs: READ_TIMEOUT_MS, judge: bucketFaultsOf } as const;
+  const config = await checkBucket(link, check);
   return { hasTtl: config['allow_msg_ttl'] === true, maxAgeMs: number(config['max_age']) / NS_PER_MS };
 };
 
 /** Pure. What would lose entries, or keep all that ever were. */
-export const bucketFaultsOf = (
-  stream: string,
-  bucket: string,
-  config: Readonly<Record<string, unknown>>,
-): readonly StreamFault[] => {
-  const faults: StreamFault[] = [];
-  const add = (code: StreamFault['code'], message: string): void => {
-    faults.push({ stream, code, message: `stream ${stream}: ${message}` });
-  };
-  const subjects = Array.isArray(config['subjects']) ? config['subjects'].map(text) : [];
-  if (!subjects.includes(`$KV.${bucket}.>`)) add('stream_missing', `does not hold the subjects $KV.${bucket}.>`);
-  const retention = text(config['retention']) || 'limits';
-  if (retention !== 'limits') add('stream_retention', `retention is "${retention}", not "limits"`);
+export const bucketFaultsOf: BucketCheck['judge'] = (stream, bucket, config) => {
+  const { faults, add } = bucketFaults(stream, bucket, config);
   if (config['allow_direct'] !== true) add('stream_no_direct', 'allow_direct is off; leases are listed by direct gets');
   if (number(config['max_msgs_per_subject']) !== 1) {
     add('stream_repeats', 'max_msgs_per_subject must be 1; a lease is written every few seconds');
