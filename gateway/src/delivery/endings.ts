@@ -2,6 +2,7 @@
 // still open, and no subject can be asked for those.
 import type { Catalogue, Ending } from '@sluice/schemas';
 import { TypeTable } from '../log/type-table.ts';
+import { textIn } from './payload-gate.ts';
 
 /** A stored event, as far as it is looked at here. */
 interface Told {
@@ -29,10 +30,8 @@ export class Endings {
   #saysEnded({ subject, payload }: Told): boolean {
     const ending = this.#types.find(subject);
     if (!ending) return false;
-    const value = this.#valueOf(subject, payload);
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, ending.field)) return false;
-    const said = (value as Readonly<Record<string, unknown>>)[ending.field];
-    return typeof said === 'string' && ending.values.includes(said);
+    const said = textIn(this.#valueOf(subject, payload), ending.field);
+    return said !== undefined && ending.values.includes(said);
   }
 }
 

@@ -189,10 +189,13 @@ export class PayloadGate {
 }
 
 /** NaN where there is no time that could be read: such an event does not expire. */
-const timeIn = (payload: unknown, field: string): number => {
-  if (typeof payload !== 'object' || payload === null || !Object.hasOwn(payload, field)) return Number.NaN;
-  const time = (payload as Readonly<Record<string, unknown>>)[field];
-  return typeof time === 'string' ? Date.parse(time) : Number.NaN;
+const timeIn = (payload: unknown, field: string): number => Date.parse(textIn(payload, field) ?? '');
+
+/** The text in a field of a payload; undefined where there is none. */
+export const textIn = (payload: unknown, field: string): string | undefined => {
+  if (typeof payload !== 'object' || payload === null || !Object.hasOwn(payload, field)) return undefined;
+  const text = (payload as Readonly<Record<string, unknown>>)[field];
+  return typeof text === 'string' ? text : undefined;
 };
 
 /** By the first byte: a payload is an object, and no msgpack map begins like a JSON object. */

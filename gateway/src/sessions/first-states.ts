@@ -4,7 +4,7 @@ import type { Endings } from '../delivery/endings.ts';
 import type { ChannelStream } from '../delivery/live-channel.ts';
 import type { Cold, ColdRetry, StoredEvent } from '../log/cold.ts';
 import { Newest } from '../log/newest.ts';
-import { retained } from './retained.ts';
+import { readToTail } from './retained.ts';
 
 export interface StateSources {
   readonly cold: Cold;
@@ -25,8 +25,7 @@ export interface States {
 
 /** What is looked at where more is wanted than is shown, or the server would not count more. */
 const MAX_LOOKED_AT = 1_024;
-const PAGE_EVENTS = 256;
-const PAGE_BYTES = 512 * 1024;
+const PAGE = { maxEvents: 256, maxBytes: 512 * 1024 };
 
 /** The newest states, at most `maxStates`; undefined where the channel has no type that is one. */
 export const readStates = (stream: ChannelStream, sources: StateSources): Promise<States | ColdRetry> | undefined => {
@@ -54,32 +53,22 @@ const readOpen = async (
  * last is what matters first; a refusal would leave the busiest channels dark.
  */
 const readNewest = async (
-  { tail, filters }: ChannelStream,
+  stream: ChannelStream,
   stateFilters: readonly string[],
   { cold, families }: StateSources,
 ): Promise<States | ColdRetry> => {
+  const { tail, filters } = stream;
   const found = await cold.lastN(tail.stream, stateFilters, MAX_LOOKED_AT, tail);
   if (found.kind === 'retry') return found;
   const newest = new Newest(MAX_LOOKED_AT);
   const look = (event: StoredEvent): void => {
     if (typeOfSubject(families, event.subject)?.kind === 'state') newest.add(event);
   };
-  let { after } = found;
-  while (after < tail.firstSequence - 1) {
-    const page = await cold.read({
-      stream: tail.stream,
-      filters,
-      after,
-      tail,
-      maxEvents: PAGE_EVENTS,
-      maxBytes: PAGE_BYTES,
-    });
-    if (page.kind === 'retry') return page;
-    const part = retained(page, after);
-    for (const event of part.events) look(event);
-    after = part.through;
-  }
-  const { events, through } = tail.read(filters, after, Number.POSITIVE_INFINITY);
+  const read = await readToTail(stream, found.after, cold, PAGE, (events) => {
+    for (const event of events) look(event);
+  });
+  if (read.kind === 'retry') return read;
+  const { events, through } = tail.read(filters, read.after, Number.POSITIVE_INFINITY);
   for (const { segment, number } of events) {
     const expiresAtMs = segment.expiresAtMs(number);
     look({

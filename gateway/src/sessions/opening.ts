@@ -3,7 +3,7 @@
 import { type ErrorCode, type FirstEvents, type Position, type PositionEntry, type ResetReason } from '@sluice/schemas';
 import type { ChannelStream } from '../delivery/live-channel.ts';
 import type { Cold, ColdRetry, StoredEvent } from '../log/cold.ts';
-import { retained } from './retained.ts';
+import { readToTail, retained } from './retained.ts';
 import { readStates, type States, type StateSources } from './first-states.ts';
 
 /** How one stream of a subscription begins. */
@@ -139,26 +139,17 @@ const openAfter = async ({ tail, filters }: ChannelStream, after: number, cold: 
 };
 
 /** The cursor may lie well before the last N: what is read up to the tail is trimmed together with the tail's part. */
-const openWithLast = async ({ tail, filters }: ChannelStream, count: number, cold: Cold): Promise<Opened> => {
+const openWithLast = async (stream: ChannelStream, count: number, cold: Cold): Promise<Opened> => {
+  const { tail, filters } = stream;
   const found = await cold.lastN(tail.stream, filters, count, tail);
   if (found.kind === 'retry') return retry(found);
   // Thousands of large events are read twice rather than held: where the last N begin is all that has to be known.
   let events: StoredEvent[] | undefined = [];
   let bytes = 0;
   const sequences: number[] = [];
-  let { after } = found;
-  while (after < tail.firstSequence - 1) {
-    const page = await cold.read({
-      stream: tail.stream,
-      filters,
-      after,
-      tail,
-      maxEvents: LAST_PAGE_EVENTS,
-      maxBytes: LAST_PAGE_BYTES,
-    });
-    if (page.kind === 'retry') return retry(page);
-    const part = retained(page, after);
-    for (const event of part.events) {
+  const limits = { maxEvents: LAST_PAGE_EVENTS, maxBytes: LAST_PAGE_BYTES };
+  const read = await readToTail(stream, found.after, cold, limits, (page) => {
+    for (const event of page) {
       sequences.push(event.sequence);
       events?.push(event);
       bytes += event.payload.length;
@@ -169,8 +160,9 @@ const openWithLast = async ({ tail, filters }: ChannelStream, count: number, col
       for (const { payload } of events?.splice(0, excess) ?? []) bytes -= payload.length;
     }
     if (bytes > LAST_PAGE_BYTES) events = undefined;
-    after = part.through;
-  }
+  });
+  if (read.kind === 'retry') return retry(read);
+  const { after } = read;
   const held = tail.read(filters, after, Number.POSITIVE_INFINITY).events;
   if (held.length >= count) {
     const { segment, number } = held[held.length - count]!;
