@@ -41,18 +41,15 @@ export class Outgoing {
       },
       encoding,
     );
-    this.#request(link, hello);
-  }
-
-  request(link: TransportLink): void {
-    this.#request(link);
+    this.request(link, hello);
   }
 
   send(link: TransportLink, frame: UpFrame): void {
     this.#sendMessage(link, [encodeFrame(frame, this.#options.encoding)]);
   }
 
-  #request(link: TransportLink, hello?: Uint8Array): void {
+  /** All requests; beside a hello those that fit. */
+  request(link: TransportLink, hello?: Uint8Array): void {
     const { encoding, isCurrent } = this.#options;
     const chunk = hello ? [hello] : [];
     let bytes = hello?.length ?? 0;

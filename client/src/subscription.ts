@@ -28,6 +28,7 @@ import {
   type SubscriptionEventValue,
   type SubscriptionLifecycle,
 } from './events.ts';
+import type { Everywhere } from './everywhere.ts';
 
 export interface SubscribeOptions {
   /** Where to start without a position, and after a reset; the catalogue's choice for the channel if absent. */
@@ -65,12 +66,8 @@ export interface SubscriptionHost {
   moved(subscription: ChannelSubscription): void;
   /** No more frames are wanted; `isTold` if the gateway has to hear of it. Without an error the application ended it. */
   left(subscription: ChannelSubscription, isTold: boolean, error?: ClientError): void;
-  /** Somebody listens to the client, whatever the channel. */
-  readonly isListenedTo: boolean;
-  /** After the subscription's own listeners, those of the client. */
-  hear(event: ChannelEvent): void;
-  /** What follows on the channel is to be folded from the beginning. */
-  forgetHeard(): void;
+  /** Listeners of the client, who hear after the subscription's own. */
+  readonly everywhere: Everywhere;
   /** A listener threw, or nobody listens for an error of the subscription. */
   report(error: ClientError): void;
 }
@@ -212,7 +209,7 @@ export class ChannelSubscription implements Subscription {
     this.#status = { kind: 'catching_up', id };
     this.#unanswered = undefined;
     this.#bind(frame.streams, this.#cursor.reset(position.value, frame.streams));
-    this.#host.forgetHeard();
+    this.#host.everywhere.reset();
     this.#host.moved(this);
     const from = frame.from === undefined ? {} : { from: frame.from };
     this.#emit('reset', { channel: this.channel, reason: frame.reason, ...from });
@@ -254,7 +251,7 @@ export class ChannelSubscription implements Subscription {
       cursor.sequence = sequence;
       cursor.timeMs = timeMs;
     };
-    this.#isUnheard = this.#emitter.isEmpty && !this.#host.isListenedTo;
+    this.#isUnheard = this.#emitter.isEmpty && !this.#host.everywhere.hasListeners;
     this.#inDelivery = pass;
     this.#hand(event);
     this.#inDelivery = undefined;
@@ -307,7 +304,7 @@ export class ChannelSubscription implements Subscription {
   #hand(event: ChannelEvent): void {
     this.#emitter.emit(event.type, event);
     this.#emitter.emit('event', event);
-    this.#host.hear(event);
+    this.#host.everywhere.hear(event);
   }
 
   /** Id of the request under which the gateway serves the channel now. */

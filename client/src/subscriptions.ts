@@ -15,7 +15,6 @@ import {
 import type { Clock } from './clock.ts';
 import { Cursor } from './cursor.ts';
 import { ClientError } from './errors.ts';
-import type { ChannelEvent } from './events.ts';
 import type { Everywhere } from './everywhere.ts';
 import { JOINED_ID, Joining, means } from './joining.ts';
 import type { PositionStore } from './positions.ts';
@@ -55,6 +54,7 @@ const SAVE_INTERVAL_MS = 1_000;
 export class Subscriptions implements SubscriptionHost {
   readonly clock: Clock;
   readonly random: () => number;
+  readonly everywhere: Everywhere;
   readonly counts: DeliveryCounts = { events: 0, ephemeral: 0, duplicates: 0, strays: 0 };
   readonly #context: SubscriptionsContext;
   readonly #byChannel = new Map<string, ChannelSubscription>();
@@ -70,6 +70,7 @@ export class Subscriptions implements SubscriptionHost {
     this.#context = context;
     this.clock = context.clock;
     this.random = context.random;
+    this.everywhere = context.everywhere;
   }
 
   get(channel: string): ChannelSubscription | undefined {
@@ -199,18 +200,6 @@ export class Subscriptions implements SubscriptionHost {
     this.#joining.ended(subscription, error === undefined);
     if (!isOwed) this.#save(subscription, names);
     if (isTold) this.#leave(subscription.canonical);
-  }
-
-  get isListenedTo(): boolean {
-    return this.#context.everywhere.hasListeners;
-  }
-
-  hear(event: ChannelEvent): void {
-    this.#context.everywhere.hear(event);
-  }
-
-  forgetHeard(): void {
-    this.#context.everywhere.reset();
   }
 
   report(error: ClientError): void {
