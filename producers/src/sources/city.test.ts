@@ -1,28 +1,11 @@
 import type { rez } from '@sluice/schemas';
 import { expect, test } from 'vitest';
-import type { Clock } from '../clock.ts';
 import { ProducerError, type ProducerErrorCode } from '../errors.ts';
+import { jumpingClock } from '../jumping-clock.fixture.ts';
 import type { Publisher } from '../publisher.ts';
 import { seededRandom } from '../random.ts';
 import { City } from './city/simulation.ts';
 import { runCity } from './city.ts';
-
-/** Time stands still until somebody waits: then it is what was waited for. */
-const jumpingClock = (): Clock & { nowMs: number } => {
-  const clock = {
-    nowMs: Date.UTC(2026, 0, 1),
-    wallMs: () => clock.nowMs,
-    monotonicMs: () => clock.nowMs,
-    after: (delayMs: number, run: () => void) => {
-      const timer = setImmediate(() => {
-        clock.nowMs += delayMs;
-        run();
-      });
-      return () => clearImmediate(timer);
-    },
-  };
-  return clock;
-};
 
 interface Published {
   readonly type: string;

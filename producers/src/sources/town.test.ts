@@ -1,8 +1,8 @@
 import type { rez } from '@sluice/schemas';
 import { expect, test } from 'vitest';
-import type { Clock } from '../clock.ts';
 import type { Command, CommandSender } from '../command-sender.ts';
 import { ProducerError } from '../errors.ts';
+import { jumpingClock } from '../jumping-clock.fixture.ts';
 import type { Publisher } from '../publisher.ts';
 import { seededRandom } from '../random.ts';
 import { createTown } from './city/town.ts';
@@ -10,26 +10,9 @@ import { runTown } from './town.ts';
 
 const START_MS = Date.UTC(2026, 0, 1);
 
-/** Time stands still until somebody waits: then it is what was waited for. */
-const jumpingClock = (): Clock & { nowMs: number } => {
-  const clock = {
-    nowMs: START_MS,
-    wallMs: () => clock.nowMs,
-    monotonicMs: () => clock.nowMs,
-    after: (delayMs: number, run: () => void) => {
-      const timer = setImmediate(() => {
-        clock.nowMs += delayMs;
-        run();
-      });
-      return () => clearImmediate(timer);
-    },
-  };
-  return clock;
-};
-
 const setUp = (takes: (count: number) => 'stored' | 'refused', publishes: () => void = () => undefined) => {
   const stop = new AbortController();
-  const clock = jumpingClock();
+  const clock = jumpingClock(START_MS);
   const sent: Command[] = [];
   const lost: string[] = [];
   let count = 0;
