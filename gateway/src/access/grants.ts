@@ -6,6 +6,7 @@
 //               ▼                 └──leader───┘          any ──▶ over: forbidden, revoked or grants_unavailable
 import { delay, type Clock } from '../operations/clock.ts';
 import { GrantTable, type GrantHolder, type Hold } from './grant-table.ts';
+import { Places } from './limits.ts';
 
 export type { GrantDenial, GrantHolder } from './grant-table.ts';
 
@@ -61,8 +62,7 @@ export class GrantBook implements Grants {
   readonly #table: GrantTable;
   readonly #sweeper: { readonly kind: 'timer' };
   #currentMs: number;
-  #reads = 0;
-  readonly #waitingReads: (() => void)[] = [];
+  readonly #reads = new Places(READS_AT_ONCE);
   #isConfirming = false;
   #firstSequence = 0;
 
@@ -89,7 +89,7 @@ export class GrantBook implements Grants {
   }
 
   hold(grant: string, holder: GrantHolder): GrantHold | undefined {
-    if (!this.#source.isCurrent() || this.#waitingReads.length >= MAX_WAITING_READS) return undefined;
+    if (!this.#source.isCurrent() || this.#reads.waitingCount >= MAX_WAITING_READS) return undefined;
     // Interest first: what is stored after the leader's answer comes by the tail.
     const hold = this.#table.hold(grant, holder);
     this.#admit(hold).catch((error: unknown) => {
@@ -124,35 +124,20 @@ export class GrantBook implements Grants {
   }
 
   /** True if the table could use the answer, undefined if there was none. */
-  async #ask(grant: string, holds: () => readonly Hold[]): Promise<boolean | undefined> {
-    await this.#slot();
-    const asked = holds();
-    const question = this.#table.ask(grant, asked);
-    let change: GrantChange | undefined;
-    try {
+  #ask(grant: string, holds: () => readonly Hold[]): Promise<boolean | undefined> {
+    return this.#reads.run(async () => {
+      const asked = holds();
+      const question = this.#table.ask(grant, asked);
       if (asked.every(({ state }) => state === 'over')) return true;
-      change = await this.#source.read(grant);
-    } catch {
-      return undefined; // No leader answers: the reader notices too, and its status says why.
-    } finally {
-      this.#reads--;
-      this.#waitingReads.shift()?.();
-    }
-    // What the tail does not follow it could not take back.
-    return this.#source.isCurrent() ? this.#table.answer(question, change) : undefined;
-  }
-
-  #slot(): Promise<void> | undefined {
-    if (this.#reads < READS_AT_ONCE) {
-      this.#reads++;
-      return undefined;
-    }
-    return new Promise((resolve) =>
-      this.#waitingReads.push(() => {
-        this.#reads++;
-        resolve();
-      }),
-    );
+      let change: GrantChange | undefined;
+      try {
+        change = await this.#source.read(grant);
+      } catch {
+        return undefined; // No leader answers: the reader notices too, and its status says why.
+      }
+      // What the tail does not follow it could not take back.
+      return this.#source.isCurrent() ? this.#table.answer(question, change) : undefined;
+    });
   }
 
   #sweep(): void {

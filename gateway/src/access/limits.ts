@@ -46,6 +46,10 @@ export class Places {
     this.#free = count;
   }
 
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
   /** Runs `work` when there is a place for it; its place is given back, whatever becomes of it. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
