@@ -34,8 +34,9 @@ import { throttleLog, type Logger } from './operations/log.ts';
 import { createMetrics } from './operations/metrics.ts';
 import { takeReadings } from './operations/readings.ts';
 import { createOperationsServer } from './operations/server.ts';
+import { count } from './operations/count.ts';
 import { createPodPresence, type PodPresence } from './presence/pod-presence.ts';
-import { count, createSessionCounters, type Pod } from './sessions/pod.ts';
+import { createSessionCounters, type Pod } from './sessions/pod.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { createWebSocketServer } from './transports/uws.ts';
 

@@ -21,6 +21,7 @@ import type { Principal } from '../access/permission.ts';
 import { GatewayError } from '../errors.ts';
 import type { Options } from '../config/table.ts';
 import type { Clock } from '../operations/clock.ts';
+import { count } from '../operations/count.ts';
 import { parseAnswer } from './call-answer.ts';
 import type { CommandStore, StoreOutcome } from './command-store.ts';
 import { enterAll, InFlight, type InFlightLimit } from './in-flight.ts';
@@ -150,7 +151,7 @@ export class Commands {
     if (checked.value.definition.effect) {
       const code = effects ? effects.apply(sender, checked.value.definition, checked.value.data) : 'unknown_command';
       if (code !== undefined) return refuse({ code });
-      addOne(counters.commands, 'effect');
+      count(counters.commands, 'effect');
       return sender.pushFrame({ kind: 'ok', id });
     }
     const payload = JSON.stringify({
@@ -205,7 +206,7 @@ export class Commands {
   #answerCommand(sender: Sender, id: number, outcome: StoreOutcome, refuse: Refuser): void {
     switch (outcome.kind) {
       case 'stored':
-        addOne(this.#options.counters.commands, outcome.isDuplicate ? 'duplicate' : 'stored');
+        count(this.#options.counters.commands, outcome.isDuplicate ? 'duplicate' : 'stored');
         sender.pushFrame({
           kind: 'ok',
           id,
@@ -238,9 +239,9 @@ export class Commands {
           onTrouble('call', `the answer to ${call.definition.name} has no form on the wire: ${String(error)}`);
           return refuse(UNUSABLE);
         }
-        return addOne(counters.calls, 'answered');
+        return count(counters.calls, 'answered');
       case 'refusal':
-        addOne(counters.calls, 'refused');
+        count(counters.calls, 'refused');
         return sender.error('refused', { id, refusal: answer.refusal });
       case 'unusable':
         onTrouble('call', `the answer to ${call.definition.name} ${answer.reason}`);
@@ -250,7 +251,7 @@ export class Commands {
 
   #refuser(sender: Sender, counts: Partial<Record<string, number>>, id: number): Refuser {
     return ({ code, message, retryAfterMs }) => {
-      addOne(counts, code);
+      count(counts, code);
       sender.error(code, { id, ...(retryAfterMs !== undefined && { retryAfterMs }) }, message);
     };
   }
@@ -296,10 +297,6 @@ export class Commands {
 type Refuser = (fault: Fault) => void;
 
 const UNUSABLE: Fault = { code: 'no_answer', message: 'The service gave no usable answer.' };
-
-const addOne = (counts: Partial<Record<string, number>>, name: string): void => {
-  counts[name] = (counts[name] ?? 0) + 1;
-};
 
 /** Nobody listens, nobody answered in time: to the client it is one. */
 const codeOfRequest = (error: unknown): ErrorCode => {

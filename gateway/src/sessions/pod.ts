@@ -62,11 +62,6 @@ export const createSessionCounters = (): SessionCounters => ({
   requestsInFlight: 0,
 });
 
-/** Adds one under a name. */
-export const count = <K extends string>(into: Partial<Record<K, number>>, name: K): void => {
-  into[name] = (into[name] ?? 0) + 1;
-};
-
 export interface Pod {
   readonly catalogue: Catalogue;
   readonly tails: ReadonlyMap<string, Tail>;

@@ -13,12 +13,13 @@ import type { ResolvedChannel } from '../access/permission.ts';
 import type { Cursor } from '../delivery/catch-up.ts';
 import type { ChannelStream, LiveChannel, LiveSubscriber } from '../delivery/live-channel.ts';
 import type { Cold } from '../log/cold.ts';
+import { count } from '../operations/count.ts';
 import { Ahead } from './ahead.ts';
 import { Behind, type Pursuer } from './behind.ts';
 import { cursorsFrom, headPositionOf, liveCursors, positionOf, refsOf } from './cursors.ts';
 import { OpeningReads } from './opening-reads.ts';
 import { matchEntries, openAtPosition, openWithFirst, type Opened, type StreamStart } from './opening.ts';
-import { count, type Pod } from './pod.ts';
+import type { Pod } from './pod.ts';
 import type { Session } from './session.ts';
 import type { Subscriptions } from './subscriptions.ts';
 

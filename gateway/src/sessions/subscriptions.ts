@@ -3,8 +3,9 @@ import { parsePosition, type ErrorCode, type Result, type Subscribe, type Unsubs
 import { Places } from '../access/limits.ts';
 import { joinedChannels, resolveChannel, type ResolvedChannel } from '../access/permission.ts';
 import type { Pumped } from '../delivery/pump.ts';
+import { count } from '../operations/count.ts';
 import type { OpeningConnection } from './opening-reads.ts';
-import { count, type Pod } from './pod.ts';
+import type { Pod } from './pod.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
 
