@@ -101,6 +101,7 @@ export class GrantBook implements Grants {
 
   /** The stream is another one than it was: nothing that is known of grants holds any more. */
   began(): void {
+    this.#firstSequence = 0;
     this.#table.begin();
     this.#table.suspend(this.#clock.now());
   }
